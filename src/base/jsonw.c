@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json_lex.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -71,9 +72,8 @@ static size_t plain_run(const char *p, size_t n)
     return at;
 }
 
-void jw_strn(struct buf *b, const char *p, size_t n)
+void json_escape(struct buf *b, const char *p, size_t n)
 {
-    comma(b);
     buf_char(b, '"');
     for (size_t at = 0; at < n && !b->failed; at++) {
         size_t run = plain_run(p + at, n - at);
@@ -83,6 +83,12 @@ void jw_strn(struct buf *b, const char *p, size_t n)
             add_special(b, (unsigned char)p[at]);
     }
     buf_char(b, '"');
+}
+
+void jw_strn(struct buf *b, const char *p, size_t n)
+{
+    comma(b);
+    json_escape(b, p, n);
 }
 
 void jw_str(struct buf *b, const char *s)

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+// json.c - checking and indexing a JSON text: values, arrays and objects.
+//
+// One scanner does both. With an arena it leaves nodes, without one it only checks, and then allocates nothing unless an
+// object tree has more keys open at once than fit the scanner itself.
+//
+// The recursion is bounded by DEPTH_MAX. Every container on the way down is a frame on the C stack, and the frames are
+// linked, so that a fault can say its path without anything being kept for it.
+//
+// Duplicate keys. The keys of all open objects lie on one stack of (hash, place, length). When an object ends, its share
+// is looked through pairwise when small and sorted when large, so that no text costs quadratic time, and is taken off.
+#include "base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_lex.h"
+#include "base/utf8.h"
+
+#define DEPTH_MAX 512
+#define INLINE_KEYS 64
+#define PAIRWISE_MAX 16
+
+struct key_entry {
+    uint32_t hash;
+    uint32_t at;   // of the contents, from the start of the text
+    uint32_t len;  // of the contents as they stand there
+};
+
+// A container that is being read.
+struct frame {
+    const struct frame *up;
+    struct span key;  // of the member that is being read, as it stands in the text; absent between members
+    size_t index;     // of the element that is being read
+    bool is_array;
+};
+
+struct scanner {
+    const char *start, *end;
+    struct arena *arena;  // NULL: check only
+    const struct frame *top;
+    unsigned depth;
+    struct key_entry *keys;  // inline_keys, or allocated
+    size_t key_count, key_cap;
+    tasker_error *err;
+    int code;  // of the failure
+    struct key_entry inline_keys[INLINE_KEYS];
+};
+
+static const char *scan_value(struct scanner *s, const char *p, struct json *node);
+
+// ---- faults
+
+// Text that is cut off where its room ends.
+struct path {
+    char text[sizeof(((tasker_error *)NULL)->where)];
+    size_t len;
+};
+
+static void path_add(struct path *path, const char *p, size_t n)
+{
+    size_t room = sizeof(path->text) - 1 - path->len;
+
+    n = n < room ? n : room;
+    memcpy(path->text + path->len, p, n);
+    path->len += n;
+    path->text[path->len] = '\0';
+}
+
+static bool is_name(struct span key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '-')))
+            return false;
+    }
+    return key.len > 0;
+}
+
+static void path_add_frames(struct path *path, const struct frame *frame)
+{
+    char index[32];
+
+    if (frame == NULL) {
+        path_add(path, "$", 1);
+        return;
+    }
+    path_add_frames(path, frame->up);
+    if (frame->is_array) {
+        path_add(path, index, (size_t)snprintf(index, sizeof(index), "[%zu]", frame->index));
+    } else if (frame->key.p != NULL) {
+        bool name = is_name(frame->key);
+        path_add(path, name ? "." : "[\"", name ? 1 : 2);
+        path_add(path, frame->key.p, frame->key.len);
+        path_add(path, "\"]", name ? 0 : 2);
+    }
+}
+
+static const char *fail(struct scanner *s, const char *at, const char *why)
+{
+    int line = 1, column = 1;
+    struct path path = {.len = 0};
+
+    s->code = TASKER_E_INVALID;
+    if (s->err == NULL)
+        return NULL;
+    for (const char *p = s->start; p < at; p++) {
+        if (*p == '\n') {
+            line++;
+            column = 1;
+        } else if (((unsigned char)*p & 0xC0) != 0x80) {
+            column++;
+        }
+    }
+    path_add_frames(&path, s->top);
+    err_set(s->err, TASKER_E_INVALID, "invalid JSON: %s", why);
+    err_where(s->err, line, column, "%s", path.text);
+    return NULL;
+}
+
+static const char *fail_at(struct scanner *s, const struct json_fault *fault)
+{
+    return fail(s, fault->at, fault->why);
+}
+
+static void *fail_nomem(struct scanner *s)
+{
+    s->code = err_nomem(s->err);
+    return NULL;
+}
+
+// ---- duplicate keys
+
+// FNV-1a over what the key means.
+static uint32_t hash_key(struct span key, bool escaped)
+{
+    uint32_t hash = 2166136261u;
+    const char *p = key.p, *end = key.p + key.len;
+
+    if (!escaped) {
+        for (; p < end; p++)
+            hash = (hash ^ (unsigned char)*p) * 16777619u;
+        return hash;
+    }
+    while (p < end) {
+        uint32_t c = 0;
+        char bytes[4];
+        p += json_next_char(p, end, &c);
+        size_t len = utf8_encode(c, bytes);
+        for (size_t i = 0; i < len; i++)
+            hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
+    }
+    return hash;
+}
+
+// Orders keys by what they mean, escapes resolved; the order of characters is that of their UTF-8.
+static int compare_text(struct span a, struct span b)
+{
+    const char *p = a.p, *p_end = a.p + a.len, *q = b.p, *q_end = b.p + b.len;
+
+    while (p < p_end && q < q_end) {
+        uint32_t c = 0, d = 0;
+        p += json_next_char(p, p_end, &c);
+        q += json_next_char(q, q_end, &d);
+        if (c != d)
+            return c < d ? -1 : 1;
+    }
+    return (p < p_end) - (q < q_end);
+}
+
+static struct span key_span(const struct scanner *s, const struct key_entry *k)
+{
+    return (struct span){s->start + k->at, k->len};
+}
+
+static int compare_meaning(const struct scanner *s, const struct key_entry *a, const struct key_entry *b)
+{
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    struct span p = key_span(s, a), q = key_span(s, b);
+    return span_eq(p, q) ? 0 : compare_text(p, q);
+}
+
+static int compare_entries(const void *a, const void *b, void *scanner)
+{
+    const struct key_entry *p = a, *q = b;
+    int order = compare_meaning(scanner, p, q);
+
+    return order != 0 ? order : (p->at > q->at) - (p->at < q->at);
+}
+
+// Finds the first key in the text that repeats an earlier one; NULL: none.
+static const struct key_entry *find_duplicate(const struct scanner *s, struct key_entry *keys, size_t n)
+{
+    const struct key_entry *found = NULL;
+
+    if (n <= PAIRWISE_MAX) {
+        for (size_t i = 1; i < n; i++)
+            for (size_t j = 0; j < i; j++)
+                if (keys[i].hash == keys[j].hash && compare_meaning(s, &keys[i], &keys[j]) == 0)
+                    return &keys[i];
+        return NULL;
+    }
+    qsort_r(keys, n, sizeof(*keys), compare_entries, (void *)s);
+    for (size_t i = 1; i < n; i++)
+        if (compare_meaning(s, &keys[i - 1], &keys[i]) == 0 && (found == NULL || keys[i].at < found->at))
+            found = &keys[i];
+    return found;
+}
+
+static bool push_key(struct scanner *s, struct span key, bool escaped)
+{
+    if (s->key_count == s->key_cap && s->keys == s->inline_keys) {
+        struct key_entry *grown = mem_alloc(2 * sizeof(s->inline_keys));
+        if (grown == NULL)
+            return false;
+        memcpy(grown, s->inline_keys, sizeof(s->inline_keys));
+        s->keys = grown;
+        s->key_cap = 2 * INLINE_KEYS;
+    } else if (mem_grow(&s->keys, &s->key_cap, s->key_count + 1, sizeof(*s->keys)) < 0) {
+        return false;
+    }
+    s->keys[s->key_count++] =
+        (struct key_entry){hash_key(key, escaped), (uint32_t)(key.p - s->start), (uint32_t)key.len};
+    return true;
+}
+
+// ---- values
+
+static struct json *new_node(struct scanner *s)
+{
+    struct json *node = arena_alloc(s->arena, sizeof(*node));
+
+    return node != NULL ? node : fail_nomem(s);
+}
+
+// The meaning of the contents of a checked string: themselves, or a copy in the arena.
+static bool unescape(struct scanner *s, struct span contents, bool escaped, struct span *ret)
+{
+    *ret = contents;
+    if (!escaped)
+        return true;
+    char *text = arena_dup(s->arena, contents.p, contents.len);
+    if (text == NULL) {
+        fail_nomem(s);
+        return false;
+    }
+    *ret = (struct span){text, json_unescape(contents.p, contents.len, text)};
+    return true;
+}
+
+static const char *scan_string(struct scanner *s, const char *p, struct json *node)
+{
+    struct json_fault fault;
+    bool escaped;
+
+    const char *behind = json_lex_string(p, s->end, &escaped, &fault);
+    if (behind == NULL)
+        return fail_at(s, &fault);
+    if (node != NULL) {
+        node->type = JSON_STRING;
+        struct span contents = {p + 1, (size_t)(behind - p) - 2};
+        if (!unescape(s, contents, escaped, &node->str))
+            return NULL;
+    }
+    return behind;
+}
+
+static const char *scan_number(struct scanner *s, const char *p, struct json *node)
+{
+    struct json_fault fault;
+
+    const char *behind = json_lex_number(p, s->end, &fault);
+    if (behind == NULL)
+        return fail_at(s, &fault);
+    if (node != NULL) {
+        node->type = JSON_NUMBER;
+        node->str = (struct span){p, (size_t)(behind - p)};
+    }
+    return behind;
+}
+
+static const char *scan_literal(struct scanner *s, const char *p, struct json *node)
+{
+    static const struct {
+        struct span text;
+        enum json_type type;
+        bool truth;
+    } literals[] = {
+        {SPAN("true"), JSON_BOOL, true},
+        {SPAN("false"), JSON_BOOL, false},
+        {SPAN("null"), JSON_NULL, false},
+    };
+
+    for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
+        struct span text = literals[i].text;
+        if ((size_t)(s->end - p) < text.len || memcmp(p, text.p, text.len) != 0)
+            continue;
+        if (node != NULL) {
+            node->type = literals[i].type;
+            node->truth = literals[i].truth;
+        }
+        return p + text.len;
+    }
+    return fail(s, p, "a value is missing");
+}
+
+static bool enter(struct scanner *s, const char *p, struct frame *frame)
+{
+    if (s->depth == DEPTH_MAX) {
+        fail(s, p, "the text is nested deeper than 512");
+        return false;
+    }
+    frame->up = s->top;
+    s->top = frame;
+    s->depth++;
+    return true;
+}
+
+static const char *leave(struct scanner *s, const char *behind)
+{
+    s->top = s->top->up;
+    s->depth--;
+    return behind;
+}
+
+// Reads one element or member value and links its node behind *tail.
+static const char *scan_child(struct scanner *s, const char *p, struct json *parent, struct json ***tail,
+                              struct span key)
+{
+    struct json *child = NULL;
+
+    if (parent != NULL) {
+        child = new_node(s);
+        if (child == NULL)
+            return NULL;
+        child->key = key;
+        **tail = child;
+        *tail = &child->next;
+        parent->count++;
+    }
+    p = scan_value(s, p, child);
+    return p != NULL ? json_skip_space(p, s->end) : NULL;
+}
+
+static const char *scan_array(struct scanner *s, const char *p, struct json *node)
+{
+    struct frame here = {.is_array = true};
+    struct json **tail = node != NULL ? &node->child : NULL;
+
+    if (!enter(s, p, &here))
+        return NULL;
+    p = json_skip_space(p + 1, s->end);
+    if (p < s->end && *p == ']')
+        return leave(s, p + 1);
+    for (;; here.index++) {
+        p = scan_child(s, p, node, &tail, (struct span){0});
+        if (p == NULL)
+            return NULL;
+        if (p < s->end && *p == ']')
+            return leave(s, p + 1);
+        if (p == s->end || *p != ',')
+            return fail(s, p, "expected ',' or ']'");
+        p = json_skip_space(p + 1, s->end);
+    }
+}
+
+// Reads a key and its colon; returns where the value begins. ret_key is what the key means, for nodes.
+static const char *scan_key(struct scanner *s, const char *p, struct frame *here, struct span *ret_key)
+{
+    struct json_fault fault;
+    bool escaped;
+
+    here->key = (struct span){0};
+    if (p == s->end || *p != '"')
+        return fail(s, p, "expected a key in double quotes");
+    const char *behind = json_lex_string(p, s->end, &escaped, &fault);
+    if (behind == NULL)
+        return fail_at(s, &fault);
+    here->key = (struct span){p + 1, (size_t)(behind - p) - 2};
+    if (!push_key(s, here->key, escaped))
+        return fail_nomem(s);
+    if (s->arena != NULL && !unescape(s, here->key, escaped, ret_key))
+        return NULL;
+    p = json_skip_space(behind, s->end);
+    if (p == s->end || *p != ':')
+        return fail(s, p, "expected ':' behind the key");
+    return json_skip_space(p + 1, s->end);
+}
+
+static const char *end_object(struct scanner *s, const char *p, struct frame *here, size_t first_key)
+{
+    const struct key_entry *twice = find_duplicate(s, s->keys + first_key, s->key_count - first_key);
+
+    if (twice != NULL) {
+        here->key = key_span(s, twice);
+        return fail(s, here->key.p - 1, "the key occurs twice in its object");
+    }
+    s->key_count = first_key;
+    return leave(s, p + 1);
+}
+
+static const char *scan_object(struct scanner *s, const char *p, struct json *node)
+{
+    struct frame here = {.is_array = false};
+    struct json **tail = node != NULL ? &node->child : NULL;
+    size_t first_key = s->key_count;
+    struct span key = {0};
+
+    if (!enter(s, p, &here))
+        return NULL;
+    p = json_skip_space(p + 1, s->end);
+    if (p < s->end && *p == '}')
+        return leave(s, p + 1);
+    for (;;) {
+        p = scan_key(s, p, &here, &key);
+        if (p == NULL)
+            return NULL;
+        p = scan_child(s, p, node, &tail, key);
+        if (p == NULL)
+            return NULL;
+        if (p < s->end && *p == '}')
+            return end_object(s, p, &here, first_key);
+        if (p == s->end || *p != ',')
+            return fail(s, p, "expected ',' or '}'");
+        p = json_skip_space(p + 1, s->end);
+    }
+}
+
+static const char *scan_container(struct scanner *s, const char *p, struct json *node)
+{
+    if (node != NULL)
+        node->type = *p == '{' ? JSON_OBJECT : JSON_ARRAY;
+    return *p == '{' ? scan_object(s, p, node) : scan_array(s, p, node);
+}
+
+static const char *scan_value(struct scanner *s, const char *p, struct json *node)
+{
+    const char *behind;
+
+    if (p == s->end)
+        return fail(s, p, "a value is missing");
+    if (*p == '"')
+        behind = scan_string(s, p, node);
+    else if (*p == '{' || *p == '[')
+        behind = scan_container(s, p, node);
+    else if (*p == '-' || (*p >= '0' && *p <= '9'))
+        behind = scan_number(s, p, node);
+    else
+        behind = scan_literal(s, p, node);
+    if (behind != NULL && node != NULL)
+        node->raw = (struct span){p, (size_t)(behind - p)};
+    return behind;
+}
+
+// ---- the whole text
+
+static int scan_text(struct arena *arena, struct span text, struct json *root, tasker_error *err)
+{
+    const char *start = text.p != NULL ? text.p : "";
+    struct scanner s = {.start = start, .end = start + text.len, .arena = arena, .err = err};
+
+    if (text.len > JSON_MAX_SIZE)
+        return err_set(err, TASKER_E_TOO_BIG, "the JSON text is larger than %zu MiB", JSON_MAX_SIZE >> 20);
+    s.keys = s.inline_keys;
+    s.key_cap = INLINE_KEYS;
+    const char *p = scan_value(&s, json_skip_space(s.start, s.end), root);
+    if (p != NULL) {
+        p = json_skip_space(p, s.end);
+        if (p < s.end)
+            fail(&s, p, "there is text behind the value");
+    }
+    if (s.keys != s.inline_keys)
+        mem_free(s.keys);
+    return s.code;
+}
+
+int json_parse(struct arena *arena, struct span text, const struct json **ret, tasker_error *err)
+{
+    struct json *root = arena_alloc(arena, sizeof(*root));
+
+    if (root == NULL)
+        return err_nomem(err);
+    int r = scan_text(arena, text, root, err);
+    if (r == 0)
+        *ret = root;
+    return r;
+}
+
+int json_check(struct span text, enum json_type *ret_type, tasker_error *err)
+{
+    static const enum json_type types[256] = {
+        ['{'] = JSON_OBJECT, ['['] = JSON_ARRAY, ['"'] = JSON_STRING, ['t'] = JSON_BOOL,   ['f'] = JSON_BOOL,
+        ['-'] = JSON_NUMBER, ['0'] = JSON_NUMBER, ['1'] = JSON_NUMBER, ['2'] = JSON_NUMBER, ['3'] = JSON_NUMBER,
+        ['4'] = JSON_NUMBER, ['5'] = JSON_NUMBER, ['6'] = JSON_NUMBER, ['7'] = JSON_NUMBER, ['8'] = JSON_NUMBER,
+        ['9'] = JSON_NUMBER, ['n'] = JSON_NULL,
+    };
+
+    int r = scan_text(NULL, text, NULL, err);
+    if (r == 0 && ret_type != NULL)
+        *ret_type = types[(unsigned char)*json_skip_space(text.p, text.p + text.len)];
+    return r;
+}
