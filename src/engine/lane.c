@@ -1,0 +1,901 @@
+// SPDX-License-Identifier: MIT
+// lane.c - the turn of a lane: take inputs, decide, hand the turn out, and deal with its outcome. See lane.h for the
+// rules and lane_private.h for who does what.
+#include "engine/lane_private.h"
+
+#include <string.h>
+
+#define RESEND_MIN_US (2 * US_PER_MS)
+#define RESEND_MAX_US US_PER_SECOND
+#define MAX_TRIES 5
+
+// ------------------------------------------------------------------------------------------------------- inputs
+
+struct lane_input *lane_input_new(enum input_kind kind)
+{
+    struct lane_input *in = mem_alloc(sizeof(*in));
+    if (!in)
+        return NULL;
+    list_init(&in->link);
+    in->kind = (uint8_t)kind;
+    return in;
+}
+
+static void free_answer(struct lane_input *in)
+{
+    blob_unref(in->answer.results);
+    blob_unref(in->answer.log);
+    if (in->answer.failure) {
+        arena_done(&in->answer.failure->arena);
+        mem_free(in->answer.failure);
+    }
+}
+
+static void free_submit(struct lane_input *in)
+{
+    submission_done(&in->submit);
+}
+
+static void free_command(struct lane_input *in)
+{
+    mem_free(in->cmd.step);
+    mem_free(in->cmd.reason);
+    mem_free(in->cmd.by);
+    blob_unref(in->cmd.results);
+}
+
+static void free_progress(struct lane_input *in)
+{
+    blob_unref(in->progress.progress);
+}
+
+static void free_worker(struct lane_input *in)
+{
+    for (size_t i = 0; i < in->worker.class_count; i++)
+        mem_free(in->worker.classes[i]);
+    mem_free(in->worker.classes);
+}
+
+static void free_polled(struct lane_input *in)
+{
+    if (in->polled.found) {
+        poll_result_done(in->polled.found);
+        mem_free(in->polled.found);
+    }
+    mem_free(in->polled.dead);
+}
+
+static void free_loaded(struct lane_input *in)
+{
+    if (in->loaded.rows) {
+        task_rows_done(in->loaded.rows);
+        mem_free(in->loaded.rows);
+    }
+    template_unref(in->loaded.tpl);
+}
+
+static void free_offer(struct lane_input *in)
+{
+    if (in->offer.rows) {
+        offer_rows_done(in->offer.rows);
+        mem_free(in->offer.rows);
+    }
+    template_unref(in->offer.tpl);
+}
+
+static void (*const free_parts[IN_KIND_COUNT])(struct lane_input *in) = {
+    [IN_SUBMIT] = free_submit,     [IN_COMMAND] = free_command,    [IN_ANSWER] = free_answer,
+    [IN_PROGRESS] = free_progress, [IN_WORKER_OPEN] = free_worker, [IN_POLLED] = free_polled,
+    [IN_LOADED] = free_loaded,     [IN_OFFER_LOADED] = free_offer,
+};
+
+void lane_input_free(struct lane_input *in)
+{
+    if (!in)
+        return;
+    if (free_parts[in->kind])
+        free_parts[in->kind](in);
+    mem_free(in);
+}
+
+int lane_push(struct lane *l, struct lane_input *in)
+{
+    bool bounded = in->kind == IN_SUBMIT || (in->kind == IN_COMMAND && in->cmd.request_id == 0);
+    size_t limit = (size_t)l->opt->queue_limit;
+    if (bounded && l->submit_count + l->command_count >= limit)
+        return TASKER_E_BUSY;
+    if (in->kind == IN_SUBMIT) {
+        list_push(&l->submits, &in->link);
+        l->submit_count++;
+    } else {
+        list_push(&l->inputs, &in->link);
+        l->input_count++;
+        l->command_count += in->kind == IN_COMMAND;
+    }
+    return 0;
+}
+
+void queue_front(struct lane *l, struct list *inputs)
+{
+    while (!list_empty(inputs)) {
+        struct lane_input *in = container_of(inputs->prev, struct lane_input, link);
+        list_remove(&in->link);
+        if (in->kind == IN_SUBMIT) {
+            list_unshift(&l->submits, &in->link);
+            l->submit_count++;
+        } else {
+            list_unshift(&l->inputs, &in->link);
+            l->input_count++;
+            l->command_count += in->kind == IN_COMMAND;
+        }
+    }
+}
+
+static struct lane_input *take_input(struct lane *l, struct list *from)
+{
+    struct list *node = list_pop(from);
+    struct lane_input *in = container_of(node, struct lane_input, link);
+    if (from == &l->submits) {
+        l->submit_count--;
+    } else {
+        l->input_count--;
+        l->command_count -= in->kind == IN_COMMAND;
+    }
+    return in;
+}
+
+// ------------------------------------------------------------------------------------------------------ actions
+
+static void add_action(struct action **list, size_t *count, size_t *cap, const struct action *a, struct lane *l)
+{
+    if (mem_grow(list, cap, *count + 1, sizeof(**list)) < 0) {
+        l->d.failed = true;
+        blob_unref(a->blob);
+        return;
+    }
+    (*list)[(*count)++] = *a;
+}
+
+void hold_action(struct lane *l, const struct action *a)
+{
+    add_action(&l->held, &l->held_count, &l->held_cap, a, l);
+}
+
+void out_action(struct lane *l, const struct action *a)
+{
+    add_action(&l->out, &l->out_count, &l->out_cap, a, l);
+}
+
+static void promote_actions(struct lane *l)
+{
+    for (size_t i = 0; i < l->held_count; i++)
+        out_action(l, &l->held[i]);
+    l->held_count = 0;
+}
+
+static void discard_actions(struct lane *l)
+{
+    for (size_t i = 0; i < l->held_count; i++)
+        blob_unref(l->held[i].blob);
+    l->held_count = 0;
+}
+
+bool lane_next_action(struct lane *l, struct action *ret)
+{
+    if (l->out_next >= l->out_count) {
+        l->out_next = l->out_count = 0;
+        return false;
+    }
+    *ret = l->out[l->out_next++];
+    return true;
+}
+
+// ------------------------------------------------------------------------------------------------------ entries
+
+struct entry *entry_find(struct lane *l, int64_t id)
+{
+    struct entry *e = NULL;
+    HASH_FIND(hh, l->entries, &id, sizeof(id), e);
+    return e;
+}
+
+struct entry *entry_add(struct lane *l, int64_t id)
+{
+    struct entry *e = mem_alloc(sizeof(*e));
+    if (!e) {
+        l->d.failed = true;
+        return NULL;
+    }
+    e->id = id;
+    list_init(&e->waiting);
+    list_init(&e->link);
+    list_init(&e->claim_link);
+    HASH_ADD(hh, l->entries, id, sizeof(e->id), e);
+    return e;
+}
+
+void entry_timer(struct lane *l, struct entry *e, int64_t at)
+{
+    heap_remove(&l->task_timers, &e->timer);
+    e->timer_at = at;
+    if (at != 0 && heap_push(&l->task_timers, &e->timer) < 0)
+        l->d.failed = true;
+}
+
+// Slots of a task that is forgotten keep the entry; slots of an entry that goes keep their place until answered.
+void entry_drop(struct lane *l, struct entry *e)
+{
+    if (e->task) {
+        for (uint32_t i = 0; i < e->task->count; i++) {
+            dequeue(&e->task->steps[i]);
+            heap_remove(&l->wakes, &e->task->steps[i].timer);
+        }
+        task_free(e->task);
+        e->task = NULL;
+    }
+    heap_remove(&l->task_timers, &e->timer);
+    e->timer_at = 0;
+}
+
+static void orphan_slots(struct lane *l, struct entry *e)
+{
+    struct slot *s, *tmp;
+    if (e->slots == 0)
+        return;
+    HASH_ITER(hh, l->slots, s, tmp)
+    {
+        if (s->entry != e)
+            continue;
+        if (s->kind == SLOT_OFFER) {
+            slot_free(l, s);
+        } else {
+            s->entry = NULL;
+            slot_zombie(l, s);
+        }
+    }
+}
+
+void entry_remove(struct lane *l, struct entry *e)
+{
+    orphan_slots(l, e);
+    entry_drop(l, e);
+    queue_front(l, &e->waiting);
+    list_remove(&e->link);
+    list_remove(&e->claim_link);
+    HASH_DEL(l->entries, e);
+    mem_free(e);
+}
+
+void touch(struct lane *l, struct entry *e)
+{
+    if (e->touched == l->d.serial)
+        return;
+    e->touched = l->d.serial;
+    list_remove(&e->link);
+    list_push(&l->touched, &e->link);
+}
+
+// --------------------------------------------------------------------------------------- what the model's notes mean
+
+static void on_ready(struct lane *l, struct task *t, struct tstep *s)
+{
+    heap_remove(&l->wakes, &s->timer);
+    if (!((struct entry *)t->entry)->visiting)
+        enqueue(l, t, s);
+}
+
+static void on_failed(struct lane *l, struct task *t, struct tstep *s)
+{
+    (void)t;
+    heap_remove(&l->wakes, &s->timer);
+    if (s->wake_at != 0 && heap_push(&l->wakes, &s->timer) < 0)
+        l->d.failed = true;
+}
+
+static void on_stop(struct lane *l, struct task *t, struct tstep *s)
+{
+    (void)t;
+    struct slot *slot = s->slot;
+    if (!slot || slot->spent)
+        return;
+    if (slot->kind == SLOT_OFFER) {
+        slot_spend(l, slot);  // the row goes; its worker sees that and stops
+        return;
+    }
+    slot_stop(l, slot, true);
+    slot_zombie(l, slot);
+}
+
+// A step that ended otherwise than by its worker's answer may still be offered to others.
+static void on_ended(struct lane *l, struct task *t, struct tstep *s)
+{
+    (void)t;
+    struct slot *slot = s->slot;
+    dequeue(s);
+    if (slot && slot->kind == SLOT_OFFER && !slot->begun && !slot->spent)
+        slot_spend(l, slot);
+}
+
+static void on_task_over(struct lane *l, struct task *t)
+{
+    struct entry *e = t->entry;
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct slot *slot = t->steps[i].slot;
+        dequeue(&t->steps[i]);
+        if (slot && slot->kind == SLOT_OFFER && !slot->spent)
+            slot_spend(l, slot);
+    }
+    e->over = true;
+}
+
+typedef void step_reaction(struct lane *l, struct task *t, struct tstep *s);
+static step_reaction *const step_reactions[NOTE_COUNT] = {
+    [NOTE_STEP_READY] = on_ready,     [NOTE_STEP_FAILED] = on_failed,   [NOTE_STEP_BACKOFF] = on_failed,
+    [NOTE_STEP_STOP] = on_stop,       [NOTE_STEP_CANCELLED] = on_ended, [NOTE_STEP_RESOLVED] = on_ended,
+};
+
+void absorb_notes(struct lane *l)
+{
+    for (; l->notes_seen < l->d.note_count; l->notes_seen++) {
+        const struct note *n = &l->d.notes[l->notes_seen];
+        struct entry *e = n->task->entry;
+        touch(l, e);
+        if (n->step >= 0 && step_reactions[n->kind])
+            step_reactions[n->kind](l, n->task, &n->task->steps[n->step]);
+        if (n->kind == NOTE_TASK_RETRIED)
+            e->over = false;
+        if (n->step < 0 && task_state_final(n->task->state) && !n->task->active)
+            on_task_over(l, n->task);
+    }
+}
+
+// --------------------------------------------------------------------------------------------------- the turn
+
+static void begin_turn(struct lane *l, int64_t now)
+{
+    uint64_t serial = l->d.serial + 1;
+    decision_clear(&l->d);
+    l->d.serial = serial;
+    l->d.now = now;
+    l->d.rng = &l->rng;
+    l->d.engine = l->config.name;
+    l->d.failed = false;
+    l->notes_seen = 0;
+}
+
+static bool room_left(const struct lane *l)
+{
+    return l->d.change_count < TURN_MAX_CHANGES && l->d.bytes < TURN_MAX_BYTES && !l->d.failed;
+}
+
+// Decides inputs of one queue in order until the turn is full or one of them has to wait.
+static void decide_queue(struct lane *l, struct list *queue, size_t *decided)
+{
+    while (!list_empty(queue) && room_left(l) && (l->single == 0 || *decided < l->single)) {
+        struct lane_input *in = take_input(l, queue);
+        in->origin = l->d.origin = (uint32_t)*decided;
+        list_push(&l->turn_inputs, &in->link);
+        if (!decide(l, in)) {
+            list_remove(&in->link);
+            struct list one;
+            list_init(&one);
+            list_push(&one, &in->link);
+            queue_front(l, &one);
+            return;
+        }
+        absorb_notes(l);
+        (*decided)++;
+    }
+}
+
+static void free_inputs(struct list *inputs)
+{
+    struct list *node;
+    while ((node = list_pop(inputs)))
+        lane_input_free(container_of(node, struct lane_input, link));
+}
+
+static bool needs_row(const struct lane *l)
+{
+    return l->id == 0 && (l->started || l->submit_count > 0 || l->command_count > 0 || !list_empty(&l->asked) ||
+                          !list_empty(&l->rechecks));
+}
+
+static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
+{
+    l->turn.kind = kind;
+    l->turn.lane = l->id;
+    l->turn.number = l->number + 1;
+    l->turn.now = now;
+    l->turn.lease_us = l->opt->lease_us;
+    l->turn.process = l->config.process;
+    l->turn.name = l->config.name;
+    l->turn.changes = l->d.changes;
+    l->turn.change_count = l->d.change_count;
+    l->flying = true;
+    l->resend_at = 0;
+    l->resend_wait = RESEND_MIN_US;
+    return &l->turn;
+}
+
+// What the turn's slots and tasks need once it is durable.
+static void settle_turn(struct lane *l)
+{
+    struct list *node;
+    while ((node = list_pop(&l->fresh_slots))) {
+        struct slot *s = container_of(node, struct slot, turn);
+        if (s->kind != SLOT_LOCAL)
+            continue;
+        struct action a = {.kind = ACT_GIVE, .worker = s->worker->id, .token = s->token};
+        a.handout = make_handout(l, s);
+        if (a.handout) {
+            out_action(l, &a);
+            continue;
+        }
+        struct lane_input *back = lane_input_new(IN_ANSWER);  // out of memory: hand it out again later
+        if (!back)
+            continue;  // its deadline, or the next restart, brings it back
+        back->answer.token = s->token;
+        back->answer.answer = ANSWER_RELEASE;
+        list_push(&l->inputs, &back->link);
+        l->input_count++;
+    }
+    while ((node = list_pop(&l->spent_slots)))
+        slot_free(l, container_of(node, struct slot, turn));
+    while ((node = list_pop(&l->touched))) {
+        struct entry *e = container_of(node, struct entry, link);
+        e->fresh = false;
+        if (e->over || e->visiting)
+            entry_remove(l, e);
+    }
+}
+
+static void finish_turn(struct lane *l)
+{
+    if (l->listeners > 0)
+        publish_notes(l);
+    promote_actions(l);
+    settle_turn(l);
+    free_inputs(&l->turn_inputs);
+    l->single = l->single > 512 ? 0 : l->single * 2;
+    decision_clear(&l->d);
+    l->notes_seen = 0;
+}
+
+// Forgets what the turn decided: tasks it changed are read again, what it decided on is decided again.
+static void undo_turn(struct lane *l, bool keep_answers)
+{
+    struct list *node;
+    discard_actions(l);
+    while ((node = list_pop(&l->fresh_slots)))
+        slot_free(l, container_of(node, struct slot, turn));
+    while ((node = list_pop(&l->spent_slots))) {
+        struct slot *s = container_of(node, struct slot, turn);
+        s->spent = false;
+        slot_place(l, s);
+    }
+    while ((node = list_pop(&l->touched))) {
+        struct entry *e = container_of(node, struct entry, link);
+        if (e->fresh) {
+            entry_remove(l, e);
+            continue;
+        }
+        e->over = false;
+        entry_drop(l, e);
+        if (!e->loading && !e->claiming) {
+            e->loading = true;
+            struct action a = {.kind = ACT_LOAD, .id = e->id};
+            out_action(l, &a);
+        }
+    }
+    struct list again;
+    list_init(&again);
+    while ((node = list_pop(&l->turn_inputs))) {
+        struct lane_input *in = container_of(node, struct lane_input, link);
+        bool keep = in->kind == IN_SUBMIT || in->kind == IN_COMMAND || (in->kind == IN_ANSWER && keep_answers);
+        if (keep)
+            list_push(&again, &in->link);
+        else
+            lane_input_free(in);
+    }
+    queue_front(l, &again);
+    queue_front(l, &l->asking);
+    decision_clear(&l->d);
+    l->notes_seen = 0;
+}
+
+// ----------------------------------------------------------------------------------------------------- outcomes
+
+static void on_committed(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    enum turn_kind kind = l->turn.kind;
+    l->committed_at = now;
+    l->turns++;
+    if (kind == TURN_REGISTER) {
+        l->id = r->lane;
+        l->number = 0;
+        l->registered_at = now;
+        l->classes_changed = true;
+        l->next_poll = l->next_thorough = now;
+        return;
+    }
+    l->number++;
+    if (kind == TURN_RETIRE) {
+        l->id = 0;
+        l->retiring = false;
+        drained(l);
+        return;
+    }
+    bool unknown = l->unknown && turn_asks(&l->turn);
+    finish_turn(l);
+    take_answers(l, r);
+    if (unknown)
+        l->retiring = true;  // what it asked for may be ours without our knowing: give everything back
+}
+
+static void on_retry(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    (void)r;
+    l->resend_at = now + l->resend_wait;
+    l->resend_wait = l->resend_wait * 2 > RESEND_MAX_US ? RESEND_MAX_US : l->resend_wait * 2;
+    l->flying = true;
+}
+
+static void lose_lane(struct lane *l)
+{
+    struct slot *s, *tmp;
+    struct entry *e, *etmp;
+    HASH_ITER(hh, l->foreign, s, tmp)
+    {
+        slot_stop(l, s, true);
+        slot_zombie(l, s);
+    }
+    HASH_ITER(hh, l->slots, s, tmp)
+    {
+        if (s->kind == SLOT_LOCAL && !s->zombie)
+            slot_stop(l, s, true);
+    }
+    HASH_ITER(hh, l->entries, e, etmp)
+    {
+        entry_remove(l, e);
+    }
+    l->id = 0;
+    l->tasks_due = l->offers_due = l->takeover = false;
+    l->next_poll = l->next_thorough = 0;
+    l->task_ids.count = l->step_ids.count = 0;  // ids stay valid, but the database may have gone back in time
+    l->task_ids.total = l->step_ids.total = 0;
+    promote_actions(l);
+}
+
+static void on_fenced(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    (void)now;
+    (void)r;
+    undo_turn(l, false);
+    lose_lane(l);
+    l->retiring = false;
+    drained(l);
+}
+
+// The culprit's caller hears of it; everybody else is decided again without it.
+static void refuse_input(struct lane *l, struct lane_input *in, const struct turn_result *r)
+{
+    uint8_t kind = r->culprit >= 0 ? l->d.changes[r->culprit].kind : CH_STEP_UPDATE;
+    if (kind == CH_STEP_ROW || kind == CH_TASK_ROW)
+        return;  // somebody else moved the task: it is read again
+    if (in->kind == IN_ANSWER && in->answer.answer == ANSWER_COMPLETE) {
+        in->answer.answer = ANSWER_FAIL;  // its result can not be stored
+        blob_unref(in->answer.results);
+        in->answer.results = NULL;
+        in->answer.failure = mem_alloc(sizeof(*in->answer.failure));
+        if (in->answer.failure) {
+            struct failure *f = &in->answer.failure->f;
+            arena_init(&in->answer.failure->arena);
+            f->cause = CAUSE_NOT_STORABLE;
+            f->message = span_of(arena_strdup(&in->answer.failure->arena, r->error.message));
+            f->error_class = SPAN("ResultNotStorable");
+        }
+        return;
+    }
+    if (in->kind == IN_SUBMIT || in->kind == IN_COMMAND) {
+        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = r->error};
+        if (in->kind == IN_SUBMIT && r->existing_task_id != 0) {
+            a.id = r->existing_task_id;
+            if (in->submit.return_existing)
+                a.error.code = 0;
+        }
+        if (in->ticket)
+            out_action(l, &a);
+        list_remove(&in->link);
+        lane_input_free(in);
+    }
+}
+
+static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    struct lane_input *culprit = NULL;
+    size_t count = 0;
+    if (r->culprit >= 0 && (size_t)r->culprit < l->d.change_count) {
+        list_each(node, &l->turn_inputs)
+        {
+            struct lane_input *in = container_of(node, struct lane_input, link);
+            if (in->origin == l->d.changes[r->culprit].origin)
+                culprit = in;
+        }
+    }
+    list_each(node, &l->turn_inputs)
+    {
+        struct lane_input *in = container_of(node, struct lane_input, link);
+        in->tries++;
+        count++;
+        if (!culprit && (l->single == 1 || in->tries > MAX_TRIES + 8))
+            culprit = in;
+    }
+    if (culprit)
+        refuse_input(l, culprit, r);
+    else
+        l->single = count > 1 ? count / 2 : 1;
+    l->resend_at = culprit ? 0 : now + 20 * US_PER_MS;
+    undo_turn(l, true);
+}
+
+static void on_unknown(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    l->unknown = true;
+    on_retry(l, now, r);
+}
+
+void lane_outcome(struct lane *l, int64_t now, const struct turn_result *r)
+{
+    static void (*const react[OUT_COUNT])(struct lane *, int64_t, const struct turn_result *) = {
+        [OUT_COMMITTED] = on_committed, [OUT_RETRY] = on_retry,     [OUT_FENCED] = on_fenced,
+        [OUT_REFUSED] = on_refused,     [OUT_UNKNOWN] = on_unknown,
+    };
+    if (!l->flying)
+        return;
+    l->flying = false;
+    react[r->outcome](l, now, r);
+    if (l->turn.kind == TURN_REGISTER && l->id == 0 && !l->flying)
+        l->resend_at = now + US_PER_SECOND;  // the database would not have it: not again at once
+    if (r->outcome != OUT_UNKNOWN)
+        l->unknown = false;
+}
+
+// --------------------------------------------------------------------------------------------------------- step
+
+// Out of memory while deciding: nothing of it may be sent. It is decided again a little later.
+static const struct turn *fail_turn(struct lane *l, int64_t now)
+{
+    undo_turn(l, true);
+    l->resend_at = now + 100 * US_PER_MS;
+    return NULL;
+}
+
+static bool heartbeat_due(const struct lane *l, int64_t now)
+{
+    bool owns = l->entries != NULL || l->foreign != NULL;
+    return l->id != 0 && owns && now >= l->committed_at + l->opt->lease_us / 3;
+}
+
+static const struct turn *retire(struct lane *l, int64_t now)
+{
+    struct entry *e, *tmp;
+    HASH_ITER(hh, l->entries, e, tmp)
+    {
+        entry_remove(l, e);
+    }
+    begin_turn(l, now);
+    return send(l, TURN_RETIRE, now);
+}
+
+const struct turn *lane_step(struct lane *l, int64_t now)
+{
+    if (l->flying)
+        return now >= l->resend_at ? &l->turn : NULL;
+    if (now < l->resend_at)
+        return NULL;
+    l->turn = (struct turn){0};
+    if (l->retiring && l->id != 0)
+        return retire(l, now);
+    if (needs_row(l)) {
+        begin_turn(l, now);
+        return send(l, TURN_REGISTER, now);
+    }
+    begin_turn(l, now);
+    size_t decided = 0;
+    decide_queue(l, &l->inputs, &decided);
+    run_timers(l);
+    absorb_notes(l);
+    decide_queue(l, &l->submits, &decided);
+    l->d.origin = UINT32_MAX;
+    drain(l);
+    request_others(l);
+    schedule(l);
+    absorb_notes(l);
+    write_lazy(l);
+    maybe_poll(l);
+    ask(l);
+    if (l->d.failed)
+        return fail_turn(l, now);
+    if (l->d.change_count > 0 || turn_asks(&l->turn) || heartbeat_due(l, now))
+        return send(l, TURN_WORK, now);
+    finish_turn(l);
+    return NULL;
+}
+
+static void sooner(int64_t *at, int64_t other)
+{
+    if (other < *at)
+        *at = other;
+}
+
+int64_t lane_deadline(const struct lane *l)
+{
+    if (l->flying || l->resend_at > l->d.now)
+        return l->resend_at;
+    if (!list_empty(&l->inputs) || needs_row(l) || (l->retiring && l->id != 0))
+        return 0;
+    int64_t at = INT64_MAX;
+    if (!list_empty(&l->submits))
+        at = 0;
+    if (l->wakes.count)
+        sooner(&at, container_of(heap_top(&l->wakes), struct tstep, timer)->wake_at);
+    if (l->deadlines.count)
+        sooner(&at, container_of(heap_top(&l->deadlines), struct slot, timer)->deadline);
+    if (l->task_timers.count)
+        sooner(&at, container_of(heap_top(&l->task_timers), struct entry, timer)->timer_at);
+    if (!list_empty(&l->lazy))
+        sooner(&at, container_of(l->lazy.next, struct slot, lazy)->started_at + l->opt->start_row_delay_us);
+    if (l->id != 0 && (l->entries || l->foreign))
+        sooner(&at, l->committed_at + l->opt->lease_us / 3);
+    if (!l->polling && (l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks)))
+        sooner(&at, l->next_poll);
+    return at;
+}
+
+// ------------------------------------------------------------------------------------------------------ life cycle
+
+static bool wake_less(const struct heap_node *a, const struct heap_node *b)
+{
+    return container_of(a, struct tstep, timer)->wake_at < container_of(b, struct tstep, timer)->wake_at;
+}
+
+static bool deadline_less(const struct heap_node *a, const struct heap_node *b)
+{
+    return container_of(a, struct slot, timer)->deadline < container_of(b, struct slot, timer)->deadline;
+}
+
+static bool entry_less(const struct heap_node *a, const struct heap_node *b)
+{
+    return container_of(a, struct entry, timer)->timer_at < container_of(b, struct entry, timer)->timer_at;
+}
+
+bool queue_less(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct tstep *x = container_of(a, struct tstep, queue), *y = container_of(b, struct tstep, queue);
+    uint8_t px = step_task((struct tstep *)x)->priority, py = step_task((struct tstep *)y)->priority;
+    return px != py ? px < py : x->order < y->order;
+}
+
+struct lane *lane_new(const struct lane_config *config)
+{
+    struct lane *l = mem_alloc(sizeof(*l));
+    if (!l)
+        return NULL;
+    l->config = *config;
+    l->opt = config->options;
+    l->rng.state = config->seed;
+    struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots,
+                            &l->lazy,    &l->claims,   &l->rechecks,    &l->to_request, &l->asking,      &l->asked};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        list_init(lists[i]);
+    heap_init(&l->wakes, wake_less);
+    heap_init(&l->deadlines, deadline_less);
+    heap_init(&l->task_timers, entry_less);
+    heap_init(&l->suspects, queue_less);
+    decision_init(&l->d);
+    return l;
+}
+
+static void free_tables(struct lane *l)
+{
+    struct slot *s, *stmp;
+    struct klass *k, *ktmp;
+    struct group *g, *gtmp;
+    struct lworker *w, *wtmp;
+    HASH_ITER(hh, l->slots, s, stmp) slot_free(l, s);
+    HASH_ITER(hh, l->foreign, s, stmp) slot_free(l, s);
+    HASH_ITER(hh, l->classes, k, ktmp)
+    {
+        HASH_DEL(l->classes, k);
+        heap_done(&k->ready);
+        mem_free(k->workers);
+        mem_free(k->name);
+        mem_free(k);
+    }
+    HASH_ITER(hh, l->groups, g, gtmp)
+    {
+        HASH_DEL(l->groups, g);
+        heap_done(&g->deferred);
+        mem_free(g->key);
+        mem_free(g);
+    }
+    HASH_ITER(hh, l->workers, w, wtmp)
+    {
+        HASH_DEL(l->workers, w);
+        mem_free(w->classes);
+        mem_free(w);
+    }
+}
+
+void lane_free(struct lane *l)
+{
+    if (!l)
+        return;
+    struct entry *e, *tmp;
+    HASH_ITER(hh, l->entries, e, tmp) entry_remove(l, e);
+    free_tables(l);
+    struct list *lists[] = {&l->inputs, &l->submits,    &l->turn_inputs, &l->rechecks,
+                            &l->to_request, &l->asking, &l->asked};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        free_inputs(lists[i]);
+    discard_actions(l);
+    struct action a;
+    while (lane_next_action(l, &a))
+        blob_unref(a.blob);
+    heap_done(&l->wakes);
+    heap_done(&l->deadlines);
+    heap_done(&l->task_timers);
+    heap_done(&l->suspects);
+    decision_done(&l->d);
+    mem_free(l->held);
+    mem_free(l->out);
+    mem_free(l->task_ids.ranges);
+    mem_free(l->step_ids.ranges);
+    mem_free(l->dead);
+    mem_free(l->wants);
+    mem_free(l->asked_ids);
+    mem_free(l);
+}
+
+void lane_listeners(struct lane *l, uint32_t count)
+{
+    l->listeners = count;
+}
+
+void lane_numbers(const struct lane *l, struct lane_numbers *ret)
+{
+    struct klass *k, *tmp;
+    struct slot *s, *stmp;
+    *ret = (struct lane_numbers){.started = l->started,
+                                 .claiming = l->claiming,
+                                 .draining = l->draining,
+                                 .lane = l->id,
+                                 .turns = l->turns,
+                                 .tasks = HASH_COUNT(l->entries),
+                                 .running = (size_t)l->running,
+                                 .offered = l->offered,
+                                 .foreign = HASH_COUNT(l->foreign),
+                                 .ready = l->suspects.count,
+                                 .queued = l->submit_count + l->input_count};
+    HASH_ITER(hh, l->classes, k, tmp) ret->ready += k->ready.count;
+    HASH_ITER(hh, l->slots, s, stmp) ret->overdue += s->zombie;
+}
+
+void lane_overdue(const struct lane *l, struct buf *out)
+{
+    struct slot *s, *tmp;
+    jw_open(out, '[');
+    HASH_ITER(hh, l->slots, s, tmp)
+    {
+        if (!s->zombie || s->kind == SLOT_OFFER)
+            continue;
+        jw_open(out, '{');
+        jw_kint(out, "task_id", s->task_id);
+        jw_kint(out, "step_id", s->step_id);
+        jw_kstr(out, "handler_class", s->klass ? s->klass->name : NULL);
+        jw_ktime(out, "started_at", s->started_at);
+        jw_close(out, '}');
+    }
+    jw_close(out, ']');
+}

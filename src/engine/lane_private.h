@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// lane_private.h - what the files of lane.h share:
+//
+//   lane.c         the turn: begin, step, outcome, dropping and rebuilding
+//   lane_decide.c  one function per kind of input
+//   lane_run.c     places, ready queues, hand-outs, timers
+//   lane_own.c     ids, claims, takeover, polls, requests between lanes, draining
+//   lane_event.c   events and replies as JSON
+//
+// Terms: an *entry* is a task that this lane owns (or visits for an operator's action); a *slot* is one attempt of one
+// step: given to a worker here (local), offered to other processes (offer), or taken from another lane (foreign).
+#ifndef ENGINE_LANE_PRIVATE_H
+#define ENGINE_LANE_PRIVATE_H
+
+#include "engine/lane.h"
+
+#define TURN_MAX_CHANGES 2000
+#define TURN_MAX_BYTES ((size_t)4 << 20)
+#define POLL_THOROUGH_US US_PER_SECOND
+#define REQUEST_TIMEOUT_US (30 * US_PER_SECOND)
+#define RELOAD_US US_PER_SECOND
+
+struct entry {
+    int64_t id;
+    struct task *task;    // NULL while claiming or loading
+    struct list waiting;  // inputs to decide once it is there
+    struct heap_node timer;
+    int64_t timer_at;     // run_at, deadline, or when to load again
+    struct list link;     // of lane.claims or lane.touched_list
+    struct list claim_link;
+    uint64_t touched;     // serial of the last turn that changed it
+    bool fresh;           // created in the turn under way
+    bool claiming;        // waits for a turn that asks for it
+    bool loading;         // ACT_LOAD is out
+    bool visiting;        // for one action of an operator; given back in the same commit
+    bool over;            // ends with the turn under way
+    uint32_t slots;       // attempts of it that are out
+    UT_hash_handle hh;
+};
+
+// Steps of one handler class.
+struct klass {
+    char *name;
+    int32_t limit, running;  // limit 0: none
+    int32_t serving;         // open workers
+    struct heap ready;
+    struct lworker **workers;
+    size_t worker_count, worker_cap;
+    UT_hash_handle hh;
+};
+
+// Tasks of one template, when there is a limit for them.
+struct group {
+    char *key;
+    int32_t limit, running;
+    struct heap deferred;  // ready, but the group is full
+    UT_hash_handle hh;
+};
+
+struct lworker {
+    int64_t id;
+    int32_t capacity, used;
+    uint32_t slots;  // attempts that refer to it
+    bool closing;
+    struct klass **classes;
+    size_t class_count;
+    UT_hash_handle hh;
+};
+
+enum slot_kind { SLOT_LOCAL, SLOT_OFFER, SLOT_FOREIGN };
+
+struct slot {
+    int64_t token, task_id, step_id;
+    uint8_t kind;
+    bool zombie;   // its answer does not count any more, but it still holds its place
+    bool begun;    // OFFER: a worker has taken it
+    bool suspect;
+    bool placed;   // counts in worker, class, group and engine
+    bool spent;    // answered in the turn under way
+    struct entry *entry;  // NULL: FOREIGN, or its task is gone
+    uint32_t step;
+    int32_t attempt;
+    int64_t started_at, deadline, timeout_us;  // 0: none
+    struct klass *klass;
+    struct group *group;
+    struct lworker *worker;
+    struct heap_node timer;
+    struct list lazy;   // of lane.lazy: start row not written
+    struct list turn;   // of lane.fresh_slots or lane.spent_slots
+    UT_hash_handle hh;
+};
+
+struct id_pool {
+    struct id_range *ranges;
+    size_t count, cap, total;  // total: ids left
+};
+
+struct lane {
+    struct lane_config config;
+    const struct engine_options *opt;
+    struct rng rng;
+    // ownership
+    int64_t id;               // 0: not registered
+    int64_t number;           // of the last committed turn
+    int64_t registered_at, committed_at;
+    bool started, claiming, draining, force_drain, retiring, unknown;
+    bool drain_waits;  // ACT_DRAINED is owed
+    // inputs
+    struct list inputs, submits;      // waiting; submits apart, so that answers overtake them
+    size_t input_count, submit_count, command_count;
+    struct list turn_inputs;          // decided in the turn under way
+    // the turn under way
+    struct decision d;
+    struct turn turn;
+    bool flying;
+    int64_t resend_at, resend_wait;
+    uint64_t turns;
+    size_t notes_seen;
+    struct list touched;              // entries
+    struct list fresh_slots, spent_slots;
+    struct action *held, *out;
+    size_t held_count, held_cap, out_count, out_cap, out_next;
+    size_t single;                    // after a refusal without a culprit: at most that many inputs, 0: no limit
+    // tasks and steps
+    struct entry *entries;
+    struct slot *slots, *foreign;
+    struct klass *classes;
+    struct group *groups;
+    struct lworker *workers;
+    struct heap wakes, deadlines, task_timers, suspects;
+    struct list lazy;
+    uint64_t order;
+    int32_t running, suspects_running;
+    uint32_t offered;
+    uint32_t counter;                 // of tokens
+    bool classes_changed;
+    // asks
+    struct id_pool task_ids, step_ids;
+    struct list claims;               // entries to be claimed, by claim_link
+    struct list rechecks;             // commands whose owner may be dead: a poll first
+    struct list to_request, asking, asked;  // commands for other lanes
+    bool tasks_due, offers_due, takeover;
+    int64_t *dead;
+    size_t dead_count;
+    struct offer_want *wants;
+    size_t want_count, want_cap;
+    int64_t *asked_ids;
+    size_t asked_cap;
+    bool polling;
+    int64_t poll_lane;                // whose poll is out
+    int64_t next_poll, next_thorough;
+    uint32_t listeners;
+};
+
+// ---- lane.c
+void hold_action(struct lane *l, const struct action *a);   // until the turn is durable
+void out_action(struct lane *l, const struct action *a);    // at once
+void touch(struct lane *l, struct entry *e);
+void absorb_notes(struct lane *l);                          // what the model did, for queues and slots
+struct entry *entry_find(struct lane *l, int64_t id);
+struct entry *entry_add(struct lane *l, int64_t id);        // NULL: out of memory
+void entry_remove(struct lane *l, struct entry *e);         // frees the task and answers nothing
+void entry_drop(struct lane *l, struct entry *e);           // forgets the task, keeps the entry and its slots
+void entry_timer(struct lane *l, struct entry *e, int64_t at);  // 0: none
+void queue_front(struct lane *l, struct list *inputs);      // puts inputs back to be decided first
+
+// ---- lane_decide.c
+// decide carries out one input. False: it can not be decided yet and stays in the queue.
+bool decide(struct lane *l, struct lane_input *in);
+
+// ---- lane_run.c
+void enqueue(struct lane *l, struct task *t, struct tstep *s);
+void dequeue(struct tstep *s);
+bool queue_less(const struct heap_node *a, const struct heap_node *b);  // by priority, then by age
+void schedule(struct lane *l);
+void run_timers(struct lane *l);
+void write_lazy(struct lane *l);
+struct slot *slot_find(struct lane *l, int64_t token);
+struct slot *foreign_find(struct lane *l, int64_t token);
+struct slot *slot_new(struct lane *l, enum slot_kind kind, int64_t token);
+void slot_free(struct lane *l, struct slot *s);
+void slot_worker(struct slot *s, struct lworker *w);
+void slot_place(struct lane *l, struct slot *s);    // takes its place
+void slot_unplace(struct lane *l, struct slot *s);  // gives it back
+void slot_spend(struct lane *l, struct slot *s);    // answered in this turn
+void slot_zombie(struct lane *l, struct slot *s);   // its answer no longer counts
+void slot_attach(struct lane *l, struct slot *s, struct task *t);  // to a rebuilt task
+void slot_watch(struct lane *l, struct slot *s);    // deadline and lazy start
+void slot_stop(struct lane *l, struct slot *s, bool stale);
+struct handout *make_handout(struct lane *l, const struct slot *s);
+struct klass *klass_get(struct lane *l, const char *name);
+bool worker_open(struct lane *l, struct lane_input *in);  // false: out of memory
+void worker_close(struct lane *l, int64_t id);
+int32_t free_places(const struct lane *l);
+struct lworker *free_worker(const struct klass *k);  // the least busy, NULL: none has a place
+
+// ---- lane_own.c
+int64_t id_take(struct id_pool *p);
+int id_add(struct id_pool *p, const struct id_range *ranges, size_t count) CHECKED;
+void ask(struct lane *l);            // fills in what the turn wants besides its changes
+bool turn_asks(const struct turn *t);
+void take_answers(struct lane *l, const struct turn_result *r);
+void decide_polled(struct lane *l, struct lane_input *in);
+void decide_loaded(struct lane *l, struct lane_input *in);
+void decide_offer_loaded(struct lane *l, struct lane_input *in);
+void request_others(struct lane *l);
+void maybe_poll(struct lane *l);
+void drain(struct lane *l);
+void drained(struct lane *l);
+void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_error *error, struct blob *result);
+
+// ---- lane_event.c
+void publish_notes(struct lane *l);
+struct blob *command_result(const struct task *t, const struct tstep *s);
+struct span failure_json(struct arena *arena, const struct failure *f);
+struct failure_copy *failure_from_json(struct span text);
+
+#endif

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// store.h - the storage contract. Rows are the truth; this is the only floor that speaks SQL. A backend is one table of
+// functions (struct store_ops) that passes the contract tests (tests/contract).
+//
+// A store is one connection, used by one thread at a time (callers lock). Writes of an owner go through store_commit:
+// one transaction that begins with the fence
+//
+//     UPDATE tasker_core_lanes SET turn = :number, expires_at = :now + lease WHERE lane_id = :lane AND turn = :number - 1
+//
+// and does nothing at all unless exactly one row was hit. Every call takes `now` (microseconds UTC): on SQLite the time of
+// the database is the host's.
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/json.h"
+#include "model/change.h"
+#include "model/template.h"
+
+#define STORE_SCHEMA_VERSION 1
+
+struct store;  // opened by store_open; its first member is `const struct store_ops *ops`
+
+struct store_options {
+    const char *host, *boot_id;  // of this machine, recorded with lanes
+    bool migrate;                // create or upgrade tables; false: TASKER_E_SCHEMA when they differ
+    bool read_only;              // queries only
+};
+
+// store_open opens `uri` ("sqlite:path", "sqlite::memory:"). TASKER_E_INVALID: not a URI we know; TASKER_E_SCHEMA;
+// TASKER_E_IO with the path. SQLite: refuses network file systems (NFS, CIFS, 9p, fuse.sshfs).
+int store_open(const char *uri, const struct store_options *options, struct store **ret, tasker_error *err) CHECKED;
+void store_close(struct store *s);  // NULL is fine
+
+// ------------------------------------------------------------------------------------------------------- turns
+
+#define COMMIT_OUTCOMES(X) \
+    X(COMMITTED, "committed") X(RETRY, "retry") X(FENCED, "fenced") X(REFUSED, "refused") X(UNKNOWN, "unknown")
+enum commit_outcome {
+#define X(name, text) OUT_##name,
+    COMMIT_OUTCOMES(X)
+#undef X
+    OUT_COUNT
+};
+extern const char *const commit_outcome_names[OUT_COUNT];
+
+enum turn_kind {
+    TURN_WORK,      // fence, then what is asked for below, then the changes
+    TURN_REGISTER,  // make a new lane row with turn 0; the result has its id. Nothing else.
+    TURN_RETIRE,    // fence, free all tasks and foreign offers of the lane, delete its row (a clean stop)
+    TURN_PLAIN,     // no lane, no fence: changes of somebody who owns nothing (tests)
+};
+
+// What a worker lane may take from the offers of others.
+struct offer_want {
+    const char *handler_class;
+    int32_t limit;
+};
+
+struct turn {
+    enum turn_kind kind;
+    int64_t lane, number;  // the lane's row must have turn = number - 1
+    int64_t now, lease_us;
+    const char *process;   // REGISTER: "pid/start time", tells a dead process of this host from a live one
+    const char *name;      // REGISTER: what the engine is called
+    const struct change *changes;
+    size_t change_count;
+    uint32_t want_task_ids, want_step_ids;  // reserve that many ids
+    int32_t claim_limit;                    // take at most that many free tasks that are due, by priority, then id
+    int64_t claim_task;                     // take this task if it is free; make it active first if it is finished
+                                            // (an operator's action); 0: none
+    const int64_t *dead_lanes;              // lanes known to be dead besides the expired ones
+    size_t dead_lane_count;
+    bool takeover;                          // delete expired (and `dead_lanes`) lanes but our own; free their tasks with
+                                            // suspect = 1, crashes + 1 where a step is durably in progress and is not
+                                            // running at a live lane; free foreign offers they had not begun... see
+                                            // turn_result.taken_over
+    const struct offer_want *wants;
+    size_t want_count;
+};
+
+// Ids taken ahead: [first, last] ranges, in order.
+struct id_range {
+    int64_t first, last;
+};
+
+enum claim_answer { CLAIM_NONE, CLAIM_TAKEN, CLAIM_OWNED_BY_OTHER, CLAIM_NO_SUCH_TASK };
+
+struct offer_taken {
+    int64_t token, task_id, step_id;
+    int32_t attempt;
+    int64_t deadline_us;
+    const char *handler_class;
+};
+
+// Reset by store_commit; everything in it lives in `arena` until the next commit or turn_result_done.
+struct turn_result {
+    enum commit_outcome outcome;
+    struct arena arena;
+    tasker_error error;        // for all but COMMITTED
+    int64_t culprit;           // REFUSED: index of the change, -1: not known
+    int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id
+    int64_t lane;              // REGISTER: the new lane
+    struct id_range *task_ids, *step_ids;
+    size_t task_id_ranges, step_id_ranges;
+    int64_t *claimed;  // tasks that are ours now
+    size_t claimed_count;
+    enum claim_answer claim_answer;  // for claim_task
+    int64_t claim_owner;             // CLAIM_OWNED_BY_OTHER: its lane
+    size_t taken_over;               // lanes deleted
+    struct offer_taken *offers;      // taken from others
+    size_t offer_count;
+    int64_t *request_ids;            // of the REQUEST_INSERTs, in order
+    size_t request_count;
+};
+void turn_result_init(struct turn_result *r);
+void turn_result_done(struct turn_result *r);
+
+// ------------------------------------------------------------------------------------------------------- reading
+
+// One look at what others did. Spans and strings live in `arena`.
+struct poll_want {
+    int64_t lane;                // 0: not registered
+    bool tasks;                  // looks for free tasks
+    const struct offer_want *wants;  // classes with free places
+    size_t want_count;
+    const int64_t *my_requests;  // requests of ours that wait for an answer
+    size_t my_request_count;
+};
+struct poll_lane {
+    int64_t lane, expires_at;
+    const char *host, *boot_id, *process;
+    bool owns;  // has tasks or foreign offers
+};
+struct poll_request {  // a command for a task of ours
+    int64_t request_id, task_id;
+    struct span body;
+};
+struct poll_answer {  // to a request of ours
+    int64_t request_id;
+    struct span body;
+};
+struct poll_offer {  // an offer of ours about which there is news
+    int64_t token;
+    uint8_t news;  // enum offer_news
+    int64_t begun_at;
+    uint8_t verdict;
+    struct span answer, log;
+};
+enum offer_news { OFFER_BEGUN, OFFER_ANSWERED, OFFER_LOST };  // LOST: begun by a lane that no longer exists
+struct poll_result {
+    struct arena arena;
+    bool lane_alive;          // our row exists
+    bool tasks_due;           // free tasks that are due
+    int64_t next_run_at;      // earliest free task that is not due, 0: none
+    bool offers;              // free offers of wanted classes
+    struct poll_lane *lanes;  // all but ours
+    size_t lane_count;
+    struct poll_request *requests;
+    size_t request_count;
+    struct poll_answer *answers;
+    size_t answer_count;
+    struct poll_offer *offer_news;  // of offers that we own
+    size_t offer_news_count;
+    int64_t *cancelled;  // tokens of foreign offers we run, to be stopped (flag set, or offer gone)
+    size_t cancelled_count;
+    bool stranded;  // active rows whose lane does not exist
+};
+void poll_result_init(struct poll_result *r);
+void poll_result_done(struct poll_result *r);
+
+// A task as its rows tell it, read in one snapshot. Texts live in `arena`.
+struct step_rows {
+    int64_t step_id;
+    int32_t named_step_id;
+    struct span name;
+    bool retryable, skippable, processed, in_process;
+    int32_t retry_limit, attempts, backoff_seconds;  // NULLs as 3, 0, -1
+    int64_t last_attempted_at, processed_at;         // 0: NULL
+    uint8_t state;                                   // of the most recent row, ST_PENDING when none
+    int32_t sort_key;                                // of that row, 0 when none
+    int64_t state_at;
+    struct span metadata;
+    bool has_inputs;
+    struct span inputs;
+    struct blob *results;  // JSON; NULL: SQL NULL. Only for finished steps that have an unfinished child. Owned by the
+                           // rows until taken (set to NULL).
+    int64_t offer_token;   // an offer of this step, 0: none
+    bool offer_begun, offer_lane_alive;
+    int64_t offer_begun_at;
+};
+struct task_rows {
+    struct arena arena;
+    int64_t task_id;
+    int32_t named_task_id;
+    uint8_t state;
+    int32_t sort_key;
+    struct blob *context;  // owned until taken
+    int64_t started_at;    // of the latest in_progress row, 0: none
+    int64_t template_id;   // of the active row, or named by the start transition's metadata
+    bool active;
+    int64_t active_lane, run_at, deadline;
+    int32_t crashes;
+    uint8_t priority;
+    bool suspect;
+    size_t step_count;
+    struct step_rows *steps;  // by step id
+};
+void task_rows_init(struct task_rows *r);
+void task_rows_done(struct task_rows *r);
+
+// What a worker needs for an offer of another process.
+struct offer_rows {
+    struct arena arena;
+    int64_t template_id;
+    struct span step_name;
+    struct blob *context;
+    bool has_inputs;
+    struct span inputs;
+    int32_t attempts, retry_limit;
+    size_t parent_count;
+    struct {
+        struct span name;
+        struct blob *results;  // NULL: null
+    } *parents;
+};
+void offer_rows_init(struct offer_rows *r);
+void offer_rows_done(struct offer_rows *r);
+
+// ------------------------------------------------------------------------------------------------- the operations
+
+struct store_ops {
+    void (*close)(struct store *s);
+    // commit carries out a turn; the outcome is in ret. Never fails otherwise.
+    void (*commit)(struct store *s, const struct turn *turn, struct turn_result *ret);
+    // resolve finds out what became of a turn whose outcome is unknown: OUT_COMMITTED, OUT_RETRY (it was not), OUT_FENCED
+    // (the lane's row is gone, or the database went back in time), OUT_UNKNOWN (still cannot be asked).
+    enum commit_outcome (*resolve)(struct store *s, const struct turn *turn);
+    int (*poll)(struct store *s, const struct poll_want *want, int64_t now, struct poll_result *ret,
+                tasker_error *err) CHECKED;
+    // changed is a cheap hint: false when nothing was written by others since the last call. May say true always.
+    bool (*changed)(struct store *s);
+    int (*load_task)(struct store *s, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;
+    int (*load_offer)(struct store *s, int64_t step_id, struct offer_rows *ret, tasker_error *err) CHECKED;
+    // step_result reads a finished step's results by name; TASKER_E_NOT_FOUND, TASKER_E_STATE. *ret NULL: null.
+    int (*step_result)(struct store *s, int64_t task_id, const char *name, struct blob **ret, tasker_error *err) CHECKED;
+    // register_template stores it (hash, canonical text, directory) and the catalogue rows, in a transaction of its own,
+    // and fills in template_id, named_task_id and named_step_ids. Other content under the same namespace, name and
+    // version is TASKER_E_CONFLICT unless `replace`.
+    int (*register_template)(struct store *s, struct template *t, bool replace, int64_t now, tasker_error *err) CHECKED;
+    // load_template reads one by id, or (id 0) the current one of a namespace, name and version ("latest": the newest
+    // by numeric order). ret has its ids filled in.
+    int (*load_template)(struct store *s, int64_t template_id, const char *namespace_name, const char *name,
+                         const char *version, struct template **ret, tasker_error *err) CHECKED;
+    // checkpoint moves the log into the database file when it has grown (SQLite); between turns only.
+    int (*checkpoint)(struct store *s, tasker_error *err) CHECKED;
+    // query answers a read-only question of queries.h as JSON.
+    int (*query)(struct store *s, const char *name, const struct json *arguments, int64_t now, struct buf *out,
+                 tasker_error *err) CHECKED;
+    const char *(*database_id)(struct store *s);  // the database's own UUID, made at creation
+    // migrate: status in JSON to `out`; apply: bring it to STORE_SCHEMA_VERSION.
+    int (*migrate)(struct store *s, bool apply, struct buf *out, tasker_error *err) CHECKED;
+};
+
+struct store {
+    const struct store_ops *ops;
+    bool shared;  // one connection for everybody (sqlite::memory:): callers lock it around every call
+};
+
+#endif
