@@ -92,12 +92,14 @@ static char *write_time(int64_t us, char separator, const char *zone, char out[T
 {
     int64_t second = us / US_PER_SECOND - (us % US_PER_SECOND < 0);
     int64_t day = second / SECONDS_PER_DAY - (second % SECONDS_PER_DAY < 0);
-    int fraction = (int)(us - second * US_PER_SECOND);
-    int of_day = (int)(second - day * SECONDS_PER_DAY);
+    int64_t fraction = us % US_PER_SECOND + (us % US_PER_SECOND < 0 ? US_PER_SECOND : 0);
+    unsigned of_day = (unsigned)(second - day * SECONDS_PER_DAY);
     struct date d = date_of(day);
 
-    snprintf(out, TIME_TEXT_SIZE, "%04d-%02d-%02d%c%02d:%02d:%02d.%06d%s", (int)d.year, d.month % 100,
-             d.day % 100, separator, of_day / 3600 % 24, of_day / 60 % 60, of_day % 60, fraction, zone);
+    // The remainders change nothing; they show the compiler that the text fits.
+    snprintf(out, TIME_TEXT_SIZE, "%04d-%02u-%02u%c%02u:%02u:%02u.%06u%s", (int)d.year,
+             (unsigned)d.month % 100, (unsigned)d.day % 100, separator, of_day / 3600 % 24, of_day / 60 % 60,
+             of_day % 60, (unsigned)fraction % 1000000, zone);
     return out;
 }
 
