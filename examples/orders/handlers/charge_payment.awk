@@ -12,12 +12,12 @@ BEGIN {
     key = J["step.idempotency_key"]
     ledger = ENVIRON["ORDERS_LEDGER"] == "" ? "/dev/null" : ENVIRON["ORDERS_LEDGER"]
 
-    if (number % 97 == 31) try_later("PaymentDown", "the payment service is down (HTTP 503)")
-    if (number % 11 == 3 && attempt == 1) try_later("PaymentDown", "the payment service is down (HTTP 503)")
-    if (number % 41 == 5 && attempt <= 2) try_later("PaymentTimeout", "the payment service did not answer in time")
-    if (number % 29 == 7 && attempt == 1) try_later("PaymentBusy", "too many requests (HTTP 429)", 3)
-    if (card ~ /_declined_/) reject("CardDeclined", "the bank declined the card")
-    if (card ~ /_expired_/) reject("CardExpired", "the card has expired")
+    if (number % 97 == 31) try_later("PAYMENT_DOWN", "the payment service is down (HTTP 503)")
+    if (number % 11 == 3 && attempt == 1) try_later("PAYMENT_DOWN", "the payment service is down (HTTP 503)")
+    if (number % 41 == 5 && attempt <= 2) try_later("PAYMENT_TIMEOUT", "the payment service did not answer in time")
+    if (number % 29 == 7 && attempt == 1) try_later("PAYMENT_BUSY", "too many requests (HTTP 429)", 3)
+    if (card ~ /_declined_/) reject("CARD_DECLINED", "the bank declined the card")
+    if (card ~ /_expired_/) reject("CARD_EXPIRED", "the card has expired")
 
     while ((getline line < ledger) > 0)
         if (index(line, key "\t") == 1) charged = 1

@@ -7,6 +7,6 @@ BEGIN {
     if (J["task.context.quantity"] > 10) score += 25
     if (amount > 500000) score += 20
     if (score > 70)
-        reject("FraudSuspected", "the order scores " score " of 100")
+        reject("FRAUD_SUSPECTED", "the order scores " score " of 100")
     reply("\"score\": " score)
 }

@@ -4,8 +4,8 @@
 #   reads    the step's document from standard input; every scalar is J[path] then: J["task.context.order_id"],
 #            J["parents.reserve_stock.price_cents"], J["step.attempt"]; null is ""
 #   answers  reply("\"key\": ...")            results, exit status 0
-#            reject(class, message)           never try again, exit status 65
-#            try_later(class, message, after) try again, at the earliest after so many seconds, exit status 75
+#            reject(code, message)            never try again, exit status 65
+#            try_later(code, message, after) try again, at the earliest after so many seconds, exit status 75
 BEGIN {
     while ((getline json_line) > 0) json_text = json_text json_line "\n"
     json_pos = 1
@@ -24,13 +24,13 @@ function quote(s)
 
 function reply(members) { print "{" members "}"; exit 0 }
 
-function reject(class, message) { refuse(65, class, message, "") }
+function reject(code, message)  { refuse(65, code, message, "") }
 
-function try_later(class, message, after) { refuse(75, class, message, after) }
+function try_later(code, message, after) { refuse(75, code, message, after) }
 
-function refuse(status, class, message, after)
+function refuse(status, code, message, after)
 {
-    printf "{\"error\": {\"class\": %s, \"message\": %s%s}}\n", quote(class), quote(message), \
+    printf "{\"error\": {\"code\": %s, \"message\": %s%s}}\n", quote(code), quote(message), \
         after == "" ? "" : ", \"retry_after\": " after
     exit status
 }

@@ -3,6 +3,6 @@
 BEGIN {
     product(J["task.context.sku"])
     if (P["warehouse"] == "-")
-        reject("OutOfStock", P["name"] " is out of stock for good")
+        reject("OUT_OF_STOCK", P["name"] " is out of stock for good")
     reply("\"warehouse\": " quote(P["warehouse"]) ", \"weight_g\": " P["weight_g"] * J["task.context.quantity"])
 }

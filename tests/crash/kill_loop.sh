@@ -1,0 +1,168 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Kills real engines with SIGKILL at random moments, round after round, while they run diamonds and chains of programs
+# that leave a trace. Then one engine finishes what is left, and the rows must tell a whole and legal story.
+#
+# TASKER: the binary. CRASH_ROUNDS: how many rounds (50). CRASH_SEED: repeats the sequence of moments of an earlier run.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+tasker=${TASKER:-$here/../../build/tasker}
+rounds=${CRASH_ROUNDS:-50}
+seed=${CRASH_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+work=$(mktemp -d)
+db=$work/crash.db
+export EFFECTS="$work/effects"
+: >"$EFFECTS"
+engines=
+failed=0
+
+finish()
+{
+    # shellcheck disable=SC2086
+    [ -z "$engines" ] || kill -9 $engines 2>/dev/null
+    wait
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+ok() { echo "ok - $1"; }
+
+not_ok()
+{
+    echo "not ok - $1"
+    echo "# seed $seed"
+    failed=1
+}
+
+# none NAME SQL: passes when the query finds no row.
+none()
+{
+    found=$(sqlite3 -readonly "$db" "$2 LIMIT 10") || found="sqlite3 failed"
+    if [ -z "$found" ]; then
+        ok "$1"
+    else
+        not_ok "$1"
+        echo "$found" | sed 's/^/# /'
+    fi
+}
+
+run() { "$tasker" --db "sqlite:$db" "$@"; }
+
+must()
+{
+    "$@" >"$work/out" 2>&1 && return
+    echo "not ok - $* "
+    sed 's/^/# /' "$work/out"
+    exit 1
+}
+
+start_engine()
+{
+    run start --concurrency 4 >>"$work/log" 2>&1 &
+    engines="$engines $!"
+}
+
+# kill_one N: kills the N-th running engine.
+kill_one()
+{
+    # shellcheck disable=SC2086
+    set -- "$1" $engines
+    n=$(($1 % ($# - 1) + 1))
+    shift "$n"
+    kill -9 "$1"
+    wait "$1" 2>/dev/null
+    victim=$1
+    left=
+    for pid in $engines; do [ "$pid" = "$victim" ] || left="$left $pid"; done
+    engines=$left
+}
+
+must run register "$here/diamond.yaml"
+must run register "$here/chain.yaml"
+for i in 1 2 3 4; do echo "{\"n\": $i}"; done >"$work/contexts"
+
+submitted=0
+begun=$(date +%s)
+awk -v seed="$seed" -v rounds="$rounds" \
+    'BEGIN { srand(seed); for (i = 0; i < rounds; i++) printf "0.%03d %d\n", 60 + rand() * 240, rand() * 1000 }' >"$work/plan"
+while read -r moment dice; do
+    case $((dice % 3)) in 0) name=chain ;; *) name=diamond ;; esac
+    must run submit "crash/$name@1.0.0" --context-lines "$work/contexts"
+    submitted=$((submitted + 4))
+    [ -n "$engines" ] || start_engine
+    # shellcheck disable=SC2086
+    set -- $engines
+    [ $# -ge 2 ] || [ $((dice % 2)) -eq 0 ] || start_engine
+    sleep "$moment"
+    kill_one "$dice"
+done <"$work/plan"
+# shellcheck disable=SC2086
+[ -z "$engines" ] || { kill -9 $engines && wait; }
+engines=
+ok "$rounds rounds of kill -9, $submitted tasks, seed $seed, $(($(date +%s) - begun)) s"
+
+if timeout 120 "$tasker" --db "sqlite:$db" start --until-idle --concurrency 4 >"$work/out" 2>&1; then
+    ok "the last engine finishes what the others left"
+else
+    not_ok "the last engine finishes what the others left (exit $?)"
+    tail -n 20 "$work/out" | sed 's/^/# /'
+fi
+
+TASKS="tasker_task_transitions"
+STEPS="tasker_workflow_step_transitions"
+none "every submitted task is there" "SELECT count(*) FROM tasker_tasks HAVING count(*) <> $submitted"
+none "every task is complete" \
+    "SELECT t.task_id, x.to_state, x.metadata FROM tasker_tasks t LEFT JOIN $TASKS x ON x.task_id = t.task_id
+     AND x.most_recent = 1 WHERE x.to_state IS NOT 'complete' OR t.complete <> 1"
+none "every step is complete and has its results" \
+    "SELECT s.task_id, s.workflow_step_id, x.to_state FROM tasker_workflow_steps s LEFT JOIN $STEPS x
+     ON x.workflow_step_id = s.workflow_step_id AND x.most_recent = 1
+     WHERE x.to_state IS NOT 'complete' OR s.processed <> 1 OR s.in_process <> 0"
+for pair in "$TASKS task_id" "$STEPS workflow_step_id"; do
+    table=${pair% *}
+    owner=${pair#* }
+    none "sort keys have no gaps ($table)" \
+        "SELECT $owner, group_concat(sort_key) FROM $table GROUP BY $owner
+         HAVING min(sort_key) <> 10 OR max(sort_key) <> 10 * count(*) OR count(DISTINCT sort_key) <> count(*)"
+    none "exactly the last row is the most recent ($table)" \
+        "SELECT $owner FROM $table GROUP BY $owner
+         HAVING sum(most_recent) <> 1 OR max(CASE WHEN most_recent THEN sort_key END) <> max(sort_key)"
+    none "every row begins where the one before it ended ($table)" \
+        "SELECT $owner, sort_key, was, from_state FROM (SELECT *, lag(to_state, 1, 'pending')
+         OVER (PARTITION BY $owner ORDER BY sort_key) AS was FROM $table) WHERE from_state IS NOT was"
+    none "every transition is legal ($table)" \
+        "SELECT $owner, from_state, to_state FROM $table WHERE from_state || '>' || to_state NOT IN
+         ('pending>in_progress', 'in_progress>complete', 'in_progress>error', 'error>pending')"
+done
+none "no attempt beyond the limit" \
+    "SELECT workflow_step_id, attempts, retry_limit FROM tasker_workflow_steps WHERE attempts NOT BETWEEN 1 AND retry_limit"
+none "no step began before its parents were done" \
+    "SELECT e.to_step_id, child.created_at, parent.created_at FROM tasker_workflow_step_edges e
+     JOIN $STEPS parent ON parent.workflow_step_id = e.from_step_id AND parent.to_state = 'complete'
+     JOIN $STEPS child ON child.workflow_step_id = e.to_step_id AND child.to_state = 'in_progress'
+     WHERE child.created_at < parent.created_at"
+none "nothing is left in the queues" \
+    "SELECT 'active', task_id FROM tasker_core_active UNION ALL SELECT 'dispatch', task_id FROM tasker_core_dispatch
+     UNION ALL SELECT 'lane', lane_id FROM tasker_core_lanes"
+
+# Effects: the keys are database/task/step.
+sqlite3 -readonly "$db" "SELECT s.task_id || '/' || n.name FROM tasker_workflow_steps s JOIN tasker_named_steps n
+    ON n.named_step_id = s.named_step_id" | sort >"$work/expected"
+sed 's,^[^/]*/,,' "$EFFECTS" | sort >"$work/seen"
+sort -u "$work/seen" >"$work/happened"
+if cmp -s "$work/expected" "$work/happened"; then
+    ok "every step's effect happened ($(($(wc -l <"$work/seen") - $(wc -l <"$work/happened"))) of $(wc -l <"$work/expected") once more after a crash)"
+else
+    not_ok "every step's effect happened"
+    diff "$work/expected" "$work/happened" | head -n 10 | sed 's/^/# /'
+fi
+if [ "$(cut -d/ -f1 "$EFFECTS" | sort -u | wc -l)" -eq 1 ]; then
+    ok "all keys name one database"
+else
+    not_ok "all keys name one database"
+fi
+
+check=$(sqlite3 "$db" 'PRAGMA integrity_check')
+[ "$check" = ok ] && ok "the file is sound" || not_ok "the file is sound: $check"
+exit $failed
