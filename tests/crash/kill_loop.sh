@@ -78,8 +78,8 @@ kill_one()
     engines=$left
 }
 
-must run register "$here/diamond.yaml"
-must run register "$here/chain.yaml"
+must run template register "$here/diamond.yaml"
+must run template register "$here/chain.yaml"
 for i in 1 2 3 4; do echo "{\"n\": $i}"; done >"$work/contexts"
 
 submitted=0
@@ -88,7 +88,7 @@ awk -v seed="$seed" -v rounds="$rounds" \
     'BEGIN { srand(seed); for (i = 0; i < rounds; i++) printf "0.%03d %d\n", 60 + rand() * 240, rand() * 1000 }' >"$work/plan"
 while read -r moment dice; do
     case $((dice % 3)) in 0) name=chain ;; *) name=diamond ;; esac
-    must run submit "crash/$name@1.0.0" --context-lines "$work/contexts"
+    must run submit "$here/$name.yaml" --context-lines "$work/contexts"
     submitted=$((submitted + 4))
     [ -n "$engines" ] || start_engine
     # shellcheck disable=SC2086
