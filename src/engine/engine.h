@@ -6,6 +6,8 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include <uthash.h>
+
 #include "base/json.h"
 #include "model/failure.h"
 #include "model/template.h"
@@ -123,7 +125,8 @@ struct handout {
     struct list link;
     bool stale;            // answers are refused; still holds its place until answered
     bool foreign;          // belongs to another lane's task
-    bool stop_told;
+    bool polled;           // a handler has it
+    UT_hash_handle hh;
 };
 
 int engine_worker_open(struct engine *e, const char *const *classes, size_t count, int concurrency, struct worker **ret,

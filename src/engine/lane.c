@@ -49,7 +49,7 @@ static void free_progress(struct lane_input *in)
     blob_unref(in->progress.progress);
 }
 
-static void free_worker(struct lane_input *in)
+static void free_classes(struct lane_input *in)
 {
     for (size_t i = 0; i < in->worker.class_count; i++)
         mem_free(in->worker.classes[i]);
@@ -85,7 +85,7 @@ static void free_offer(struct lane_input *in)
 
 static void (*const free_parts[IN_KIND_COUNT])(struct lane_input *in) = {
     [IN_SUBMIT] = free_submit,     [IN_COMMAND] = free_command,    [IN_ANSWER] = free_answer,
-    [IN_PROGRESS] = free_progress, [IN_WORKER_OPEN] = free_worker, [IN_POLLED] = free_polled,
+    [IN_PROGRESS] = free_progress, [IN_WORKER_OPEN] = free_classes, [IN_POLLED] = free_polled,
     [IN_LOADED] = free_loaded,     [IN_OFFER_LOADED] = free_offer,
 };
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// engine_private.h - the engine's inside, shared by
+//
+//   engine.c         opening, closing, templates, questions
+//   engine_thread.c  the lane thread: feeds the lane, commits its turns, carries out its actions
+//   engine_door.c    submissions and commands of callers, who wait for their tickets
+//   desk.c           workers, and the hand-outs they have
+//   hub.c            subscribers of live events
+//
+// Locks, never held two at a time except store_lock inside none: `lock` (intake, tickets, numbers), `desk_lock`,
+// `hub_lock`, `reader_lock`, `store_lock` (only when the database has one connection for all), `template_lock`.
+#ifndef ENGINE_ENGINE_PRIVATE_H
+#define ENGINE_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "engine/lane.h"
+
+// Somebody who waits for answers.
+struct waiter {
+    pthread_cond_t cond;
+    size_t left;
+};
+struct ticket {
+    struct waiter *waiter;
+    struct list link;  // of engine.tickets
+    bool done;
+    int64_t id;
+    struct blob *blob;
+    tasker_error error;
+};
+
+struct cached_template {
+    int64_t id;
+    struct template *tpl;
+    UT_hash_handle hh;
+};
+struct current_template {
+    char key[200];      // "namespace/name/version" as asked
+    struct template *tpl;
+    int64_t until;      // monotonic
+    UT_hash_handle hh;
+};
+
+struct worker {
+    struct engine *engine;
+    int64_t id;
+    struct list mailbox;  // hand-outs not polled yet
+    int64_t *stops;       // tokens to be told
+    size_t stop_count, stop_cap;
+    pthread_cond_t ready;
+    int fd;
+    bool signalled, closed;
+    struct list link;
+};
+
+struct subscriber {
+    struct engine *engine;
+    char *patterns;
+    struct blob **ring;
+    size_t first, count, lost;
+    pthread_cond_t ready;
+    struct list link;
+};
+
+struct engine {
+    struct engine_options options;
+    pid_t pid;
+    bool closing;
+    struct store *store, *reader;  // the same when the database has one connection for all
+    pthread_mutex_t store_lock, reader_lock;
+    char host[256], boot_id[64], process[64];
+    struct lane *lane;             // of the lane thread
+    pthread_t thread;
+    int64_t last_now;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake, turned, drained_cond;
+    struct list intake, tickets;
+    size_t bounded;                // submissions and commands not answered yet
+    bool sleeping, stop, stopped;
+    uint64_t drains;
+    uint32_t turn_waiters;
+    struct lane_numbers numbers;
+    char *overdue;                 // JSON array, NULL: none
+    char last_error[256];
+    int64_t last_error_at;
+
+    pthread_mutex_t desk_lock;
+    struct list workers;
+    struct handout *handouts;
+    int64_t next_worker;
+
+    pthread_mutex_t hub_lock;
+    struct list subscribers;
+    uint32_t listeners;            // atomic
+
+    pthread_mutex_t template_lock;
+    struct cached_template *templates;
+    struct current_template *current;
+};
+
+// ---- engine.c
+void cond_init(pthread_cond_t *cond);                       // waits by the monotonic clock
+int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t monotonic_us);  // 0, or ETIMEDOUT
+struct store *lock_reader(struct engine *e);
+void unlock_reader(struct engine *e);
+struct template *template_by_id(struct engine *e, struct store *s, int64_t id, tasker_error *err);
+
+// ---- engine_thread.c
+void *engine_thread(void *engine);
+// engine_push hands an input to the lane; TASKER_E_BUSY (bounded kinds), TASKER_E_CLOSED: it is the caller's still.
+int engine_push(struct engine *e, struct lane_input *in, tasker_error *err) CHECKED;
+
+// ---- engine_door.c
+void ticket_answer(struct engine *e, struct ticket *t, const struct action *a);
+
+// ---- desk.c
+void desk_give(struct engine *e, int64_t worker, struct handout *h);
+void desk_stop(struct engine *e, int64_t token, bool stale);
+void desk_done(struct engine *e);
+void handout_free(struct handout *h);
+
+// ---- hub.c
+void hub_publish(struct engine *e, const char *name, struct blob *event);  // takes the reference over
+void hub_done(struct engine *e);
+
+#endif
