@@ -72,8 +72,8 @@ struct turn {
     size_t dead_lane_count;
     bool takeover;                          // delete expired (and `dead_lanes`) lanes but our own; free their tasks with
                                             // suspect = 1, crashes + 1 where a step is durably in progress and is not
-                                            // running at a live lane; free foreign offers they had not begun... see
-                                            // turn_result.taken_over
+                                            // running at a live lane. Offers they had begun stay as they are: the
+                                            // owner hears OFFER_LOST. Requests they asked are deleted.
     const struct offer_want *wants;
     size_t want_count;
 };
@@ -98,11 +98,12 @@ struct turn_result {
     struct arena arena;
     tasker_error error;        // for all but COMMITTED
     int64_t culprit;           // REFUSED: index of the change, -1: not known
-    int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id
+    int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
+                               // turn is refused without culprit and id: they are known once the first is committed
     int64_t lane;              // REGISTER: the new lane
     struct id_range *task_ids, *step_ids;
     size_t task_id_ranges, step_id_ranges;
-    int64_t *claimed;  // tasks that are ours now
+    int64_t *claimed;  // tasks that became ours in this turn, claim_task among them
     size_t claimed_count;
     enum claim_answer claim_answer;  // for claim_task
     int64_t claim_owner;             // CLAIM_OWNED_BY_OTHER: its lane
@@ -125,6 +126,8 @@ struct poll_want {
     size_t want_count;
     const int64_t *my_requests;  // requests of ours that wait for an answer
     size_t my_request_count;
+    const int64_t *my_offers;    // tokens of foreign offers that we run, to hear of those that are gone
+    size_t my_offer_count;
 };
 struct poll_lane {
     int64_t lane, expires_at;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// store.c - what all backends share: the table of URI schemes, and the beginning and end of the structs that carry
+// results out of a store.
+#include "store/store.h"
+
+#include <string.h>
+
+#include "store/backends.h"
+
+const char *const commit_outcome_names[OUT_COUNT] = {
+#define X(name, text) [OUT_##name] = text,
+    COMMIT_OUTCOMES(X)
+#undef X
+};
+
+// One row per backend: what its URIs begin with and who opens the rest.
+static const struct {
+    struct span prefix;
+    int (*open)(const char *place, const struct store_options *options, struct store **ret, tasker_error *err);
+} schemes[] = {
+    {{"sqlite:", 7}, sqlite_open},
+};
+
+int store_open(const char *uri, const struct store_options *options, struct store **ret, tasker_error *err)
+{
+    for (size_t i = 0; uri && i < ARRAY_SIZE(schemes); i++)
+        if (strncmp(uri, schemes[i].prefix.p, schemes[i].prefix.len) == 0)
+            return schemes[i].open(uri + schemes[i].prefix.len, options, ret, err);
+    // A URI may carry a password, so it is not repeated.
+    err_set(err, TASKER_E_INVALID, "this is not the URI of a database that is supported");
+    err_remedy(err, "write \"sqlite:path\" or \"sqlite::memory:\"");
+    return TASKER_E_INVALID;
+}
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+void turn_result_init(struct turn_result *r)
+{
+    memset(r, 0, sizeof(*r));
+    arena_init(&r->arena);
+    r->culprit = -1;
+}
+
+void turn_result_done(struct turn_result *r)
+{
+    arena_done(&r->arena);
+    turn_result_init(r);
+}
+
+void poll_result_init(struct poll_result *r)
+{
+    memset(r, 0, sizeof(*r));
+    arena_init(&r->arena);
+}
+
+void poll_result_done(struct poll_result *r)
+{
+    arena_done(&r->arena);
+    poll_result_init(r);
+}
+
+void task_rows_init(struct task_rows *r)
+{
+    memset(r, 0, sizeof(*r));
+    arena_init(&r->arena);
+}
+
+void task_rows_done(struct task_rows *r)
+{
+    blob_unref(r->context);
+    for (size_t i = 0; i < r->step_count; i++)
+        blob_unref(r->steps[i].results);
+    arena_done(&r->arena);
+    task_rows_init(r);
+}
+
+void offer_rows_init(struct offer_rows *r)
+{
+    memset(r, 0, sizeof(*r));
+    arena_init(&r->arena);
+}
+
+void offer_rows_done(struct offer_rows *r)
+{
+    blob_unref(r->context);
+    for (size_t i = 0; i < r->parent_count; i++)
+        blob_unref(r->parents[i].results);
+    arena_done(&r->arena);
+    offer_rows_init(r);
+}
