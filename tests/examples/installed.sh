@@ -35,6 +35,19 @@ passes()
 
 says() { "$@" >"$work/said" 2>&1; status=$?; cat "$work/said"; [ $status -eq 0 ] && grep -q "$pattern" "$work/said"; }
 
+# eventually N COMMAND...: until its answer lists N tasks, at most ten seconds.
+eventually()
+{
+    want=$1
+    shift
+    for _ in $(seq 100); do
+        [ "$("$@" | jq '.tasks | length')" = "$want" ] && return
+        sleep 0.1
+    done
+    "$@"
+    return 1
+}
+
 passes "everything installs" env DESTDIR="$work/root" meson install -C "$build" --no-rebuild --quiet
 pc=$(dirname "$(find "$work/root" -name tasker.pc)")
 prefix=$(cd "$pc/../../.." && pwd)
@@ -77,9 +90,7 @@ passes "a C++ program runs" says "$work/plus"
 for kind in . static; do
     pattern='^task [0-9]*: complete$'
     passes "the embedded engine finishes its task ($kind)" says "$work/$kind/embedded" "$work/embedded.db" examples/c/greeting.yaml Ada
-    pattern='^deliver, attempt 2 of 3$'
-    passes "and tried the failed step again ($kind)" cat "$work/said"
-    grep -q "$pattern" "$work/said" || { echo "not ok - no second attempt"; failed=1; }
+    passes "and tried the failed step again ($kind)" grep '^deliver, attempt 2 of 3$' "$work/said"
 done
 
 # An engine that knows no handler lends its steps to two workers.
@@ -97,10 +108,7 @@ jobs="$jobs $!"
 engine=$!
 passes "the first worker serves three steps" wait "$one"
 passes "the second worker serves three steps" wait "$two"
-for id in 1 2 3; do
-    pattern='"state": *"complete"'
-    passes "task $id is complete" "$tasker" --db "$db" --json task submit --help
-done
+passes "all tasks become complete" eventually 3 "$tasker" --db "$db" --json task list --state complete
 kill "$engine"
 passes "the engine stops when it is told to" wait "$engine"
 jobs=
