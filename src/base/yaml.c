@@ -10,6 +10,9 @@
 //
 // Merge keys: a plain `<<` gives its mapping the members of the mapping, or of the mappings in a sequence, that stand
 // behind it. Keys of the mapping itself win, then the earlier source. A merged member stands where the `<<` was.
+//
+// BUG: libfyaml 0.7.12 drops one line break where a folded block scalar (`>`) has empty lines before a line that is
+// indented more than the first.
 #include "base/yaml.h"
 
 #include <libfyaml.h>
@@ -57,6 +60,8 @@ struct builder {
     tasker_error *err;
     struct yaml *root;
     struct anchor *anchors;
+    struct span source;
+    struct buf scratch;
     size_t expanded;   // nodes that aliases have added
     int line, column;  // of the last event that had a place
     size_t documents, depth;
@@ -151,6 +156,43 @@ static struct span token_text(struct fy_token *token)
     if (token != NULL)
         text.p = fy_token_get_text(token, &text.len);
     return text.p != NULL ? text : (struct span){"", 0};
+}
+
+// Appends the text of a scalar. The pieces that libfyaml cuts it into are put together here, because fy_token_get_text
+// leaks memory when they are many; quoted text is read from the source, because libfyaml 0.7.12 misreads two doubled
+// quotes in a row and an escaped backslash before an escaped line break.
+static bool read_scalar(struct builder *b, struct fy_token *token)
+{
+    const struct fy_mark *from = fy_token_start_mark(token), *to = fy_token_end_mark(token);
+    enum fy_scalar_style style = fy_token_scalar_style(token);
+    const struct fy_iter_chunk *chunk = NULL;
+    int error = 0;
+
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) {
+        if (from == NULL || to == NULL || from->input_pos > to->input_pos || to->input_pos > b->source.len)
+            return false;
+        struct span raw = {b->source.p + from->input_pos, to->input_pos - from->input_pos};
+        yaml_unquote(&b->scratch, raw, style == FYSS_DOUBLE_QUOTED ? '"' : '\'');
+        return true;
+    }
+    struct fy_token_iter *pieces = fy_token_iter_create(token);
+    if (pieces == NULL)
+        return false;
+    while ((chunk = fy_token_iter_chunk_next(pieces, chunk, &error)) != NULL)
+        buf_add(&b->scratch, chunk->str, chunk->len);
+    fy_token_iter_destroy(pieces);
+    return error == 0;
+}
+
+static bool copy_scalar(struct builder *b, struct fy_token *token, struct span *ret)
+{
+    buf_clear(&b->scratch);
+    if (token != NULL && !read_scalar(b, token))
+        return false;
+    struct span text = buf_view(&b->scratch);
+    ret->p = arena_dup(b->arena, text.p, text.len);
+    ret->len = text.len;
+    return !buf_failed(&b->scratch) && ret->p != NULL;
 }
 
 // Notes where an event is. libfyaml places quoted scalars and aliases behind their first character.
@@ -251,13 +293,12 @@ static int on_alias(struct builder *b, struct fy_event *event)
 static int on_scalar(struct builder *b, struct fy_event *event)
 {
     struct fy_token *value = event->scalar.value;
-    struct span text = token_text(value), tag = token_text(event->scalar.tag);
+    struct span text, tag = token_text(event->scalar.tag);
     bool plain = value == NULL || fy_token_scalar_style(value) == FYSS_PLAIN;
     const char *why;
 
     struct yaml *node = new_node(b);
-    text.p = arena_dup(b->arena, text.p, text.len);
-    if (node == NULL || text.p == NULL)
+    if (node == NULL || !copy_scalar(b, value, &text))
         return err_nomem(b->err);
     int r = yaml_scalar_resolve(node, text, plain, tag, &why);
     if (r == TASKER_E_NOMEM)
@@ -545,10 +586,13 @@ int yaml_parse(struct arena *arena, struct span text, const char *file, struct y
     }
     if (text.p == NULL)
         text.p = "";
+    b.source = text;
+    buf_init(&b.scratch, SIZE_MAX);
     int r = check_bytes(&b, text);
     if (r == 0)
         r = parse_with(&b, text);
     HASH_CLEAR(hh, b.anchors);
+    buf_done(&b.scratch);
     fy_parser_destroy(b.parser);
     fy_diag_destroy(b.diag);
     if (r == 0)

@@ -14,6 +14,9 @@
 // `tag` is absent or the whole tag. TASKER_E_INVALID with a constant text in ret_why, TASKER_E_NOMEM.
 int yaml_scalar_resolve(struct yaml *node, struct span text, bool plain, struct span tag, const char **ret_why);
 
+// yaml_unquote appends what the text between two quotes of this kind means.
+void yaml_unquote(struct buf *out, struct span raw, char quote);
+
 // yaml_tag_fits_container says whether a mapping or sequence may have this tag.
 bool yaml_tag_fits_container(struct span tag, enum yaml_type type);
 
