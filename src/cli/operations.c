@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// operations.c - the operations of the library as commands: "task.list" is `tasker task list`. Nothing here knows any
+// single operation, but for three whose answers deserve a better form than a table.
+//
+// An argument with a place may stand as a word or as --name; underscores of names are dashes on the command line.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+// ---- names
+
+void operation_words(const tasker_operation_info *op, char out[96])
+{
+    snprintf(out, 96, "%s", op->name);
+    for (char *p = out; *p != '\0'; p++)
+        if (*p == '.')
+            *p = ' ';
+}
+
+// Operations that are asked for so often that one word is enough.
+static const struct {
+    const char *word, *operation;
+} shorts[] = {
+    {"list", "task.list"},   {"show", "task.show"}, {"explain", "task.explain"},    {"cancel", "task.cancel"},
+    {"retry", "task.retry"}, {"logs", "step.log"},  {"health", "health.status"},
+};
+
+const char *operation_short(const tasker_operation_info *op)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shorts); i++)
+        if (strcmp(shorts[i].operation, op->name) == 0)
+            return shorts[i].word;
+    return NULL;
+}
+
+static int match(const char *name, int argc, char **argv)
+{
+    int words = 0;
+
+    for (;; words++) {
+        size_t n = strcspn(name, ".");
+        if (words >= argc || strlen(argv[words]) != n || memcmp(argv[words], name, n) != 0)
+            return 0;
+        if (name[n] == '\0')
+            return words + 1;
+        name += n + 1;
+    }
+}
+
+const tasker_operation_info *operation_find(int argc, char **argv, int *ret_words)
+{
+    const tasker_operation_info *op;
+
+    *ret_words = 0;
+    for (size_t i = 0; (op = tasker_operation(i)) != NULL; i++) {
+        *ret_words = match(op->name, argc, argv);
+        if (*ret_words > 0)
+            return op;
+    }
+    for (size_t i = 0; (op = tasker_operation(i)) != NULL; i++) {
+        const char *word = operation_short(op);
+        *ret_words = word != NULL ? match(word, argc, argv) : 0;
+        if (*ret_words > 0)
+            return op;
+    }
+    return NULL;
+}
+
+const struct option *operation_options(struct arena *arena, const tasker_operation_info *op)
+{
+    size_t count = 0;
+
+    while (op->arguments[count].name != NULL)
+        count++;
+    struct option *list = arena_alloc(arena, (count + 1) * sizeof(*list));
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const tasker_argument *a = &op->arguments[i];
+        char *name = arena_strdup(arena, a->name);
+        for (char *p = name; p != NULL && *p != '\0'; p++)
+            if (*p == '_')
+                *p = '-';
+        list[i] = (struct option){name, strcmp(a->type, "boolean") == 0 ? NULL : a->type, a->summary};
+    }
+    return arena->failed ? NULL : list;
+}
+
+// ---- arguments
+
+static int add_integer(struct buf *out, const char *name, const char *text, tasker_error *err)
+{
+    char *end;
+
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0)
+        return err_set(err, TASKER_E_INVALID, "%s must be a whole number, not \"%.40s\"", name, text);
+    jw_int(out, n);
+    return 0;
+}
+
+static int add_json(struct buf *out, const char *name, const char *text, tasker_error *err)
+{
+    CLEANUP(buf_done) struct buf value;
+
+    buf_init(&value, INPUT_MAX);
+    int rc = read_json(text, name, &value, err);
+    if (rc == 0)
+        jw_raw(out, buf_view(&value).p, value.len);
+    return rc;
+}
+
+static int add_argument(struct buf *out, const tasker_argument *a, const char *text, tasker_error *err)
+{
+    jw_key(out, a->name);
+    if (strcmp(a->type, "integer") == 0)
+        return add_integer(out, a->name, text, err);
+    if (strcmp(a->type, "json") == 0)
+        return add_json(out, a->name, text, err);
+    if (strcmp(a->type, "boolean") == 0)
+        jw_bool(out, true);
+    else
+        jw_str(out, text);
+    return 0;
+}
+
+static int make_arguments(const struct args *args, const tasker_operation_info *op, const struct option *options,
+                          struct buf *out, tasker_error *err)
+{
+    size_t places = 0;
+
+    jw_open(out, '{');
+    for (size_t i = 0; op->arguments[i].name != NULL; i++) {
+        const tasker_argument *a = &op->arguments[i];
+        size_t place = a->positional > 0 ? (size_t)a->positional : 0;
+        const char *text = args_value(args, options[i].name);
+        places = place > places ? place : places;
+        if (text == NULL && place > 0 && place <= args->count)
+            text = args->words[place - 1];
+        if (text == NULL && a->required)
+            return err_set(err, TASKER_E_INVALID, "%s is missing: %s", a->name, a->summary);
+        int rc = text != NULL ? add_argument(out, a, text, err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    jw_close(out, '}');
+    if (args->count > places)
+        return err_set(err, TASKER_E_INVALID, "one word too many: \"%.100s\"", args->words[places]);
+    return buf_failed(out) ? err_nomem(err) : 0;
+}
+
+// ---- answers
+
+static void print_log(const struct cli *c, const struct json *v)
+{
+    const struct json *attempts = json_get(v, "attempts");
+
+    for (const struct json *a = attempts != NULL ? attempts->child : NULL; a != NULL; a = a->next) {
+        struct span n = json_text(a, "attempt"), outcome = json_text(a, "outcome"), text = json_text(a, "text");
+        printf("%s--- attempt %.*s: %.*s%s\n", c->colour ? COLOUR_DIM : "", (int)n.len, n.p, (int)outcome.len, outcome.p,
+               c->colour ? COLOUR_END : "");
+        print_clean(stdout, text);
+        if (text.len > 0 && text.p[text.len - 1] != '\n')
+            putchar('\n');
+    }
+}
+
+static void print_list(const struct cli *c, const struct json *v)
+{
+    const struct json *tasks = json_get(v, "tasks"), *next = json_get(v, "next");
+
+    if (tasks == NULL) {
+        print_value(c, v);
+        return;
+    }
+    print_table(c, tasks, "tasks", 0);
+    if (next != NULL && next->type == JSON_NUMBER)
+        printf("more: --after %.*s\n", (int)next->str.len, next->str.p);
+}
+
+static void print_explained(const struct cli *c, const struct json *step)
+{
+    struct span name = json_text(step, "step"), state = json_text(step, "state"), text = json_text(step, "explanation");
+    const char *colour = c->colour ? state_colour(state) : "";
+
+    printf("  %.*s  %s%.*s%s  ", (int)name.len, name.p, colour, (int)state.len, state.p,
+           colour[0] != '\0' ? COLOUR_END : "");
+    print_clean(stdout, text);
+    putchar('\n');
+}
+
+static void print_explanation(const struct cli *c, const struct json *v)
+{
+    struct span id = json_text(v, "task_id"), state = json_text(v, "state"), next = json_text(v, "next");
+    const struct json *steps = json_get(v, "steps");
+
+    printf("task %.*s is %s%.*s%s: ", (int)id.len, id.p, c->colour ? state_colour(state) : "", (int)state.len, state.p,
+           c->colour ? COLOUR_END : "");
+    print_clean(stdout, json_text(v, "explanation"));
+    putchar('\n');
+    for (const struct json *s = steps != NULL ? steps->child : NULL; s != NULL; s = s->next)
+        print_explained(c, s);
+    if (next.len > 0) {
+        printf("next: ");
+        print_clean(stdout, next);
+        putchar('\n');
+    }
+}
+
+static const struct {
+    const char *operation;
+    void (*print)(const struct cli *c, const struct json *v);
+} forms[] = {
+    {"step.log", print_log},
+    {"task.list", print_list},
+    {"task.explain", print_explanation},
+};
+
+static void print_answer(const struct cli *c, const tasker_operation_info *op, const struct json *v)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        if (strcmp(forms[i].operation, op->name) == 0) {
+            forms[i].print(c, v);
+            return;
+        }
+    }
+    print_value(c, v);
+}
+
+static int call(const struct cli *c, const tasker_operation_info *op, const char *arguments)
+{
+    CLEANUP(arena_done) struct arena arena;
+    tasker_text *text = NULL;
+    const struct json *v;
+    tasker_error err;
+    tasker *t = NULL;
+
+    arena_init(&arena);
+    // Looking at the tables must not mend them by the way.
+    bool status = strcmp(op->name, "db.status") == 0;
+    int rc = cli_open(c, status ? "\"migrate\":false" : NULL, &t, &err);
+    if (rc == 0)
+        rc = cli_call(t, op->name, arguments, &arena, &text, &v, &err);
+    if (rc < 0)
+        rc = fail(c, &err);
+    else if (c->json)
+        rc = print_text(text);
+    else
+        print_answer(c, op, v);
+    tasker_text_free(text);
+    tasker_close(t);
+    return rc;
+}
+
+int operation_run(struct cli *c, const tasker_operation_info *op, int argc, char **argv)
+{
+    CLEANUP(arena_done) struct arena arena;
+    CLEANUP(buf_done) struct buf arguments;
+    char words[96];
+    tasker_error err;
+
+    arena_init(&arena);
+    buf_init(&arguments, INPUT_MAX * 2);
+    operation_words(op, words);
+    const struct option *options = operation_options(&arena, op);
+    int rc = options == NULL ? err_nomem(&err) : args_parse(c, argc, argv, options, &err);
+    if (rc == 0 && args_flag(&c->args, "help")) {
+        help_operation(stdout, op);
+        rc = 0;
+    } else {
+        if (rc == 0)
+            rc = make_arguments(&c->args, op, options, &arguments, &err);
+        rc = rc < 0 ? usage_error(c, words, &err) : call(c, op, buf_view(&arguments).p);
+    }
+    args_done(&c->args);
+    return rc;
+}
