@@ -2,6 +2,7 @@
 // template_read.c - the life of a template: read, shared, found in, given back.
 #include <string.h>
 
+#include "model/schema.h"
 #include "model/template_private.h"
 
 // ---- reading
@@ -12,6 +13,22 @@ static char *folder_of(struct arena *arena, const char *file)
     if (slash == NULL)
         return arena_strdup(arena, "");
     return arena_dup(arena, file, slash == file ? 1 : (size_t)(slash - file));
+}
+
+// What the schema says of contexts is checked here, so that a task is never refused for a mistake of its template.
+static void check_schema(struct reader *r)
+{
+    tasker_error why = {0};
+    struct schema *schema;
+    if (r->t->schema.p == NULL)
+        return;
+    int rc = schema_compile(r->t->schema, true, &schema, &why);
+    if (rc == TASKER_E_NOMEM)
+        r->errors->arena.failed = true;
+    else if (rc < 0)
+        reader_at(r, r->top[TOP_SCHEMA], "\"schema\" is no JSON Schema: %s (%s)", why.message, why.where);
+    else
+        schema_free(schema);
 }
 
 static int read_nodes(struct reader *r, const struct yaml *top, const char *environment, tasker_error *err)
@@ -30,6 +47,7 @@ static int read_nodes(struct reader *r, const struct yaml *top, const char *envi
     rules_check(r, &top_rules, merged, r->top);
     if (template_build(r) < 0)
         return err_nomem(err);
+    check_schema(r);
     return r->errors->arena.failed || r->scratch.failed ? err_nomem(err) : 0;
 }
 
