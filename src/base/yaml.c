@@ -92,7 +92,7 @@ static int fail_parser(struct builder *b)
 
     const struct fy_diag_error *first = fy_diag_errors_iterate(b->diag, &iterator);
     if (first == NULL || first->msg == NULL)
-        return err_nomem(b->err);
+        return fail(b, "the text behind this place cannot be read");
     return fail_at(b, first->line, first->column, first->msg, NULL);
 }
 
@@ -181,7 +181,8 @@ static bool read_scalar(struct builder *b, struct fy_token *token)
     while ((chunk = fy_token_iter_chunk_next(pieces, chunk, &error)) != NULL)
         buf_add(&b->scratch, chunk->str, chunk->len);
     fy_token_iter_destroy(pieces);
-    return error == 0;
+    // A block of nothing but spaces has no pieces, and ends with an error.
+    return error == 0 || b->scratch.len == 0;
 }
 
 static bool copy_scalar(struct builder *b, struct fy_token *token, struct span *ret)

@@ -86,6 +86,8 @@ static void texts_mean_their_json(void **state)
         {"\"\\a\\b\\t\\n\\v\\f\\r\\e\\ \\\"\\/\\\\\\N\\_\\L\\P\\x7e\\U0001f600\\uD83D\\uDE00\"",
          "\"\\u0007\\b\\t\\n\\u000b\\f\\r\\u001b \\\"/\\\\\xC2\x85\xC2\xA0\xE2\x80\xA8\xE2\x80\xA9~"
          "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\""},
+        {"|\n  ", "\"\""},
+        {"a: |\nb: >\n", "{\"a\":\"\",\"b\":\"\"}"},
         // JSON
         {"{\n\t\"a\": [1,\n\t\t2.50],\n\t\"b\\/\": \"\\ud83d\\ude00\\u0041\"\n}\n",
          "{\"a\":[1,2.50],\"b/\":\"\xF0\x9F\x98\x80" "A\"}"},
@@ -267,6 +269,7 @@ static void invalid_texts_are_refused_at_their_place(void **state)
         {"a: b: c\n", 1, 5, NULL},
         {"a: [1,\n", 2, 1, NULL},
         {"a: \"\\ud800\"\n", 1, 5, NULL},
+        {"a: 1\nb: >-0\n  x\n", 2, 1, "the text behind this place cannot be read"},
         {"@x", 1, 1, NULL},
         {"{\"a\":1} x", 1, 9, NULL},
         {"[1]]", 1, 4, NULL},
