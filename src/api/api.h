@@ -40,7 +40,8 @@ int text_from_blob(struct blob *blob, tasker_text **ret, tasker_error *err) CHEC
 int buf_error(const struct buf *b, const char *what, tasker_error *err);
 
 // ---- options
-// options_parse reads the JSON object of tasker_open (NULL: none) over the defaults in `o`.
+// options_parse reads the JSON object of tasker_open (NULL: none) over the defaults in `o`; the environment's own default
+// is that of TASKER_ENV.
 int options_parse(const char *text, struct engine_options *o, tasker_error *err) CHECKED;
 
 // ---- submissions
@@ -58,8 +59,9 @@ int register_template(struct tasker *t, struct span text, const char *file, bool
                       struct buf *out, tasker_error *err) CHECKED;
 
 // ---- the durable log
-// log_read appends {"events": [...], "cursor": "..."} with up to `limit` events behind `after` whose names match
-// `patterns` (NULL: all). The cursor stands behind everything that was looked at.
+// log_read appends {"events": [...], "cursor": "...", "more": ...} with up to `limit` events behind `after` whose
+// names match `patterns` (NULL: all). The cursor stands behind everything that was looked at, which is the end of the
+// log unless there is more.
 int log_read(struct tasker *t, const char *after, const char *patterns, int64_t limit,
              struct buf *out, tasker_error *err) CHECKED;
 

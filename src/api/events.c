@@ -9,6 +9,7 @@
 #include "api/api.h"
 
 #define BATCH 500
+#define BATCHES_MAX 20  // read before an answer, however few events match
 #define WAIT_SLICE_MS 50
 
 struct tasker_events {
@@ -19,6 +20,7 @@ struct tasker_events {
     struct buf batch;
     const struct json *next;  // of the batch, NULL: read another
     char *cursor;             // behind the batch
+    bool more;                // of the log behind the cursor, as far as known
     uint64_t seen;            // turns of the engine
 };
 
@@ -82,19 +84,20 @@ int log_read(struct tasker *t, const char *after, const char *patterns, int64_t 
     jw_open(out, '{');
     jw_key(out, "events");
     jw_open(out, '[');
-    while (more && taken < limit) {
+    for (int i = 0; i < BATCHES_MAX && more && taken < limit; i++) {
         const struct json *batch;
         buf_clear(&rows);
         int rc = query_log(t, after, patterns == NULL ? limit : BATCH, &arena, &rows, &batch, err);
         if (rc < 0)
             return rc;
         taken += take_matching(batch, patterns, limit - taken, &arena, out, &after);
-        more = json_get(batch, "more")->truth;
+        more = taken == limit || json_get(batch, "more")->truth;
         if (arena.failed)
             return err_nomem(err);
     }
     jw_close(out, ']');
     jw_kstr(out, "cursor", after);
+    jw_kbool(out, "more", more);
     jw_close(out, '}');
     return 0;
 }
@@ -183,6 +186,7 @@ static int read_batch(struct tasker_events *e, tasker_error *err)
     mem_free(e->cursor);
     e->cursor = copy;
     e->next = json_get(root, "events")->child;
+    e->more = json_get(root, "more")->truth;
     return 0;
 }
 
@@ -220,7 +224,9 @@ static int next_logged(struct tasker_events *e, int timeout_ms, tasker_text **re
             left = (deadline - clock_monotonic_us() + US_PER_MS - 1) / US_PER_MS;
         if (left <= 0)
             return 0;
-        engine_wait_turn(e->t->engine, &e->seen, (int)(left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS));
+        if (!e->more)
+            engine_wait_turn(e->t->engine, &e->seen,
+                             (int)(left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS));
     }
 }
 

@@ -34,9 +34,7 @@ int op_health_status(const struct call *c, tasker_error *err)
 {
     jw_open(c->out, '{');
     jw_key(c->out, "engine");
-    jw_open(c->out, '{');
     engine_status(c->t->engine, c->out);
-    jw_close(c->out, '}');
     jw_key(c->out, "database");
     int rc = engine_query(c->t->engine, "health", c->args, c->out, err);
     jw_close(c->out, '}');

@@ -5,6 +5,7 @@
 // name, a wrong type or a number out of range is an error that says what is possible.
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -172,13 +173,11 @@ static int unknown(struct span name, tasker_error *err)
     return TASKER_E_INVALID;
 }
 
-int options_parse(const char *text, struct engine_options *o, tasker_error *err)
+static int read_options(const char *text, struct engine_options *o, tasker_error *err)
 {
-    if (text == NULL)
-        return 0;
-
     CLEANUP(arena_done) struct arena arena;
     const struct json *root;
+
     arena_init(&arena);
     int rc = json_parse(&arena, span_of(text), &root, err);
     if (rc < 0)
@@ -193,4 +192,16 @@ int options_parse(const char *text, struct engine_options *o, tasker_error *err)
         rc = s == NULL ? unknown(m->key, err) : set(s, m, o, err);
     }
     return rc;
+}
+
+int options_parse(const char *text, struct engine_options *o, tasker_error *err)
+{
+    int rc = text == NULL ? 0 : read_options(text, o, err);
+
+    if (rc < 0 || o->environment != NULL)
+        return rc;
+    const char *environment = getenv("TASKER_ENV");
+    bool given = environment != NULL && environment[0] != '\0';
+    o->environment = mem_strdup(given ? environment : "development");
+    return o->environment == NULL ? err_nomem(err) : 0;
 }

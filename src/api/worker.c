@@ -354,6 +354,14 @@ static struct span head(const char *text, size_t max)
     return s;
 }
 
+// Every answer but one that found no memory has freed the hand-out, and the step goes with it.
+static int answered(tasker_step *s, int rc)
+{
+    if (rc != TASKER_E_NOMEM)
+        mem_free(s);
+    return rc;
+}
+
 int tasker_step_complete(tasker_step *s, const char *results, size_t size, const char *log,
                          size_t log_size, tasker_error *err)
 {
@@ -373,9 +381,7 @@ int tasker_step_complete(tasker_step *s, const char *results, size_t size, const
         if (blob == NULL)
             return err_nomem(err);
     }
-    rc = engine_complete(s->h, blob, tail(log, log_size, LOG_MAX), err);
-    mem_free(s);
-    return rc;
+    return answered(s, engine_complete(s->h, blob, tail(log, log_size, LOG_MAX), err));
 }
 
 int tasker_step_fail(tasker_step *s, const tasker_failure *failure, tasker_error *err)
@@ -397,9 +403,7 @@ int tasker_step_fail(tasker_step *s, const tasker_failure *failure, tasker_error
         .log = tail(f->log, f->log_size, LOG_MAX),
         .permanent = f->permanent != 0,
     };
-    rc = engine_fail(s->h, &what, err);
-    mem_free(s);
-    return rc;
+    return answered(s, engine_fail(s->h, &what, err));
 }
 
 int tasker_step_release(tasker_step *s, tasker_error *err)
@@ -408,9 +412,7 @@ int tasker_step_release(tasker_step *s, tasker_error *err)
 
     if (rc < 0)
         return rc;
-    rc = engine_release(s->h, err);
-    mem_free(s);
-    return rc;
+    return answered(s, engine_release(s->h, err));
 }
 
 int tasker_step_heartbeat(tasker_step *s, const char *progress, size_t size, tasker_error *err)

@@ -9,11 +9,12 @@
 
 #define NAMES_MAX 20  // names listed in one sentence
 
-// A sentence under way.
-#define SENTENCE_MAX ((size_t)4096)
+#define SENTENCE_MAX ((size_t)64 << 10)  // more than any sentence has: names and reasons are cut
 
 static void end_sentence(struct ask *a, const char *key, struct buf *text)
 {
+    if (buf_failed(text))
+        a->arena.failed = true;
     jw_key(a->out, key);
     jw_strn(a->out, buf_view(text).p, buf_view(text).len);
     buf_done(text);
@@ -24,8 +25,8 @@ static const char *iso(int64_t us, char out[TIME_TEXT_SIZE])
     return us == 0 ? "an unknown time" : time_iso(us, out);
 }
 
-// For %.*s.
-#define TEXT(s) (int)(s).len, (s).len > 0 ? (s).p : ""
+// For %.*s, cut at a length that no name has.
+#define TEXT(s) (int)((s).len > 1000 ? 1000 : (s).len), (s).len > 0 ? (s).p : ""
 
 // ---- steps
 
@@ -206,7 +207,7 @@ static void say_failed(struct ask *a, struct explanation *x, size_t i)
     buf_init(&text, SENTENCE_MAX);
     buf_printf(&text, "failed for good after %d of %d attempts", (int)s->attempts, (int)s->retry_limit);
     if (what.len > 0)
-        buf_printf(&text, ": %.*s", what.len > 1000 ? 1000 : (int)what.len, what.p);
+        buf_printf(&text, ": %.*s", TEXT(what));
     end_sentence(a, "explanation", &text);
 }
 
@@ -253,13 +254,13 @@ static void write_step(struct ask *a, struct explanation *x, size_t i)
 
 // ---- the task
 
-static size_t living(const struct explanation *x)
+// Is there an engine that runs steps? One that serves no class may be a process that only submits.
+static bool living(const struct explanation *x)
 {
-    size_t n = 0;
-
     for (size_t i = 0; i < x->lane_count; i++)
-        n += x->lanes[i].alive;
-    return n;
+        if (x->lanes[i].alive && x->lanes[i].classes != NULL && x->lanes[i].classes->count > 0)
+            return true;
+    return false;
 }
 
 static void task_sentence(const struct explanation *x, struct buf *text)
@@ -282,7 +283,7 @@ static void task_sentence(const struct explanation *x, struct buf *text)
     case TR_SCHEDULED: buf_printf(text, "the task begins at %s", iso(t->run_at, at)); break;
     case TR_WAITING:
         buf_printf(text, "the task is due since %s; %s", iso(t->run_at, at),
-                   living(x) > 0 ? "an engine takes it as soon as it has room" : "no engine is running");
+                   living(x) ? "an engine takes it as soon as it has room" : "no engine is running");
         break;
     case TR_OWNED:
         buf_printf(text, "engine %.*s has it (host %.*s, process %.*s)", TEXT(l->name), TEXT(l->host),
@@ -370,7 +371,7 @@ static void next_sentence(const struct explanation *x, struct buf *text)
     else if (x->reason == TR_FAILED || x->reason == TR_SET_ASIDE)
         say_recovery(x, text);
     else if (x->reason == TR_WAITING)
-        buf_str(text, living(x) > 0 ? "an engine takes it" : "nothing, until an engine is started on this database");
+        buf_str(text, living(x) ? "an engine takes it" : "nothing, until an engine is started on this database");
     for (size_t i = 0; i < ARRAY_SIZE(coming) && x->reason == TR_OWNED && text->len == 0; i++) {
         const struct seen_step *s = first_with(x, coming[i].reason);
         if (s != NULL)

@@ -92,6 +92,16 @@ int ask_nomem(struct ask *a, tasker_error *err)
     return a->arena.failed ? err_nomem(err) : 0;
 }
 
+const struct json *ask_parse(struct ask *a, struct span text)
+{
+    const struct json *v = NULL;
+    int rc = text.len > 0 ? json_parse(&a->arena, text, &v, NULL) : 0;
+
+    if (rc == TASKER_E_NOMEM)
+        a->arena.failed = true;
+    return v;
+}
+
 // ---- columns
 
 static struct span column_view(sqlite3_stmt *stmt, int i)

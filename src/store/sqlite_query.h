@@ -36,6 +36,8 @@ void ask_bind_text(sqlite3_stmt *stmt, int place, struct span text);
 int ask_next(struct ask *a, sqlite3_stmt *stmt, tasker_error *err) CHECKED;
 // ask_nomem is 0 as long as no allocation failed.
 int ask_nomem(struct ask *a, tasker_error *err) CHECKED;
+// ask_parse reads JSON of a column; NULL: there is none (or no memory, which ask_nomem tells).
+const struct json *ask_parse(struct ask *a, struct span text);
 
 // Columns. Text is copied to the arena, or absent for NULL; a time is 0 for NULL.
 struct span column_text(struct ask *a, sqlite3_stmt *stmt, int i);

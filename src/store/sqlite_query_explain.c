@@ -41,9 +41,7 @@ static int load_lanes(struct ask *a, struct explanation *x, tasker_error *err)
         l->name = column_text(a, stmt, 2);
         l->host = column_text(a, stmt, 3);
         l->process = column_text(a, stmt, 4);
-        struct span classes = column_text(a, stmt, 5);
-        if (json_parse(&a->arena, classes, &l->classes, NULL) < 0)
-            l->classes = NULL;
+        l->classes = ask_parse(a, column_text(a, stmt, 5));
         l->alive = l->expires_at >= a->now;
         rc = 0;
     }

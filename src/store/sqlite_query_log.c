@@ -212,11 +212,9 @@ static const struct {
 
 static void write_details(struct ask *a, const struct entry *e)
 {
-    const struct json *meta;
+    const struct json *meta = ask_parse(a, e->metadata);
     int64_t at;
 
-    if (e->metadata.len == 0 || json_parse(&a->arena, e->metadata, &meta, NULL) < 0)
-        return;
     for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
         const struct json *v = json_get(meta, details[i].member);
         if (v == NULL)

@@ -46,13 +46,6 @@ static const char step_rows_sql[] =
 
 // ---- JSON in columns
 
-static const struct json *parse(struct ask *a, struct span text)
-{
-    const struct json *v;
-
-    return text.len > 0 && json_parse(&a->arena, text, &v, NULL) == 0 ? v : NULL;
-}
-
 struct span meta_text_of(const struct json *meta, const char *name)
 {
     const struct json *v = json_get(meta, name);
@@ -114,11 +107,11 @@ static int load_task_rows(struct ask *a, struct seen_task *t, tasker_error *err)
         rc = 0;
     }
     if (t->row_count > 0)
-        t->meta = parse(a, t->rows[t->row_count - 1].metadata);
+        t->meta = ask_parse(a, t->rows[t->row_count - 1].metadata);
     // The row of the start names the template the task runs with.
     for (size_t i = t->row_count; i > 0 && t->template_id == 0; i--)
         if (t->rows[i - 1].to == ST_IN_PROGRESS)
-            (void)json_int(json_get(parse(a, t->rows[i - 1].metadata), "template_id"), &t->template_id);
+            (void)json_int(json_get(ask_parse(a, t->rows[i - 1].metadata), "template_id"), &t->template_id);
     return rc;
 }
 
@@ -243,9 +236,9 @@ static int64_t wake_time(const struct seen_step *s)
 static void conclude_step(struct ask *a, const struct seen_task *t, struct seen_step *s)
 {
     if (s->row_count > 0)
-        s->meta = parse(a, s->rows[s->row_count - 1].metadata);
+        s->meta = ask_parse(a, s->rows[s->row_count - 1].metadata);
     if (!state_done(s->state)) {
-        const struct json *results = parse(a, s->results);
+        const struct json *results = ask_parse(a, s->results);
         if (json_get(results, "error") != NULL)
             s->failure = results;
     }
@@ -315,7 +308,7 @@ int seen_templates(struct ask *a, struct seen_task *t, tasker_error *err)
 {
     struct span body = {NULL, 0};
     int rc = load_body(a, t, &body, err);
-    const struct json *list = json_get(parse(a, body), "step_templates");
+    const struct json *list = json_get(ask_parse(a, body), "step_templates");
 
     if (rc < 0 || list == NULL)
         return rc;
