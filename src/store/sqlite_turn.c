@@ -360,12 +360,19 @@ static void find_duplicate(struct writer *w, int rc)
     err_set(&r->error, TASKER_E_DUPLICATE, "task %lld was submitted with the same identity", (long long)existing);
 }
 
-static void settle(struct writer *w, int rc, const char *phase, enum commit_outcome otherwise)
+static enum commit_outcome outcome_of(int rc, bool committing)
 {
-    describe(w, rc, phase);
+    if (committing)
+        return (rc & 0xff) == SQLITE_BUSY ? OUT_RETRY : OUT_UNKNOWN;
+    return rc == TURN_FENCED ? OUT_FENCED : refuses(rc) ? OUT_REFUSED : OUT_RETRY;
+}
+
+static void settle(struct writer *w, int rc, bool committing)
+{
+    describe(w, rc, committing ? "the turn could not be committed" : "the turn could not be written");
     sqlite_rollback(w->s);
     forget(w->ret);
-    w->ret->outcome = rc == TURN_FENCED ? OUT_FENCED : refuses(rc) ? OUT_REFUSED : otherwise;
+    w->ret->outcome = outcome_of(rc, committing);
     if (w->ret->outcome == OUT_REFUSED)
         find_duplicate(w, rc);
     else
@@ -380,13 +387,11 @@ void sqlite_commit(struct store *base, const struct turn *turn, struct turn_resu
     int rc = run_plain(w.s, SQL_BEGIN);
     if (rc == SQLITE_OK)
         rc = kinds[turn->kind](&w);
-    if (rc != SQLITE_OK) {
-        settle(&w, rc, "the turn could not be written", OUT_RETRY);
-        return;
-    }
-    rc = run_plain(w.s, SQL_COMMIT);
+    bool committing = rc == SQLITE_OK;
+    if (committing)
+        rc = run_plain(w.s, SQL_COMMIT);
     if (rc != SQLITE_OK)
-        settle(&w, rc, "the turn could not be committed", (rc & 0xff) == SQLITE_BUSY ? OUT_RETRY : OUT_UNKNOWN);
+        settle(&w, rc, committing);
 }
 
 enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn)
