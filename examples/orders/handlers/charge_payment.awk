@@ -6,7 +6,7 @@
 # ledger therefore keeps the step's idempotency key, and the same key is never charged twice.
 BEGIN {
     card = J["task.context.card"]
-    amount = J["parents.validate_order.amount_cents"]
+    amount = J["parents.validate_order.amount_cents"] + 0
     number = substr(J["task.context.order_id"], 3) + 0
     attempt = J["step.attempt"]
     key = J["step.idempotency_key"]
