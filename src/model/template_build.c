@@ -27,16 +27,16 @@ static const char *text_or(struct reader *r, const struct yaml *node, const char
     return node != NULL ? arena_dup(&r->t->arena, node->text, node->len) : otherwise;
 }
 
-static int64_t micros_or(const struct yaml *node, int64_t otherwise)
+static int64_t micros_or(struct reader *r, const struct yaml *node, int64_t otherwise)
 {
     int64_t value;
-    return node != NULL && yaml_scaled(node, 6, &value) ? value : otherwise;
+    return node != NULL && yaml_scaled(r, node, 6, &value) ? value : otherwise;
 }
 
-static int32_t whole_or(const struct yaml *node, int32_t otherwise)
+static int32_t whole_or(struct reader *r, const struct yaml *node, int32_t otherwise)
 {
     int64_t value;
-    return node != NULL && yaml_scaled(node, 0, &value) ? (int32_t)value : otherwise;
+    return node != NULL && yaml_scaled(r, node, 0, &value) ? (int32_t)value : otherwise;
 }
 
 static bool truth_or(const struct yaml *node, bool otherwise)
@@ -80,10 +80,10 @@ static struct retry_policy policy_of(struct reader *r, const struct yaml *node)
     const struct yaml *at[BACKOFF_COUNT];
     rules_check(r, &backoff_rules, node, at);
     p.strategy = strategy_of(at[BACKOFF_STRATEGY]);
-    p.base_ms = (int32_t)((micros_or(at[BACKOFF_BASE], p.base_ms * US_PER_MS) + 500) / US_PER_MS);
-    p.max_ms = (int32_t)((micros_or(at[BACKOFF_MAX], p.max_ms * US_PER_MS) + 500) / US_PER_MS);
-    p.multiplier = (double)micros_or(at[BACKOFF_MULTIPLIER], 2000000) / 1e6;
-    p.jitter = (double)micros_or(at[BACKOFF_JITTER], 100000) / 1e6;
+    p.base_ms = (int32_t)((micros_or(r, at[BACKOFF_BASE], p.base_ms * US_PER_MS) + 500) / US_PER_MS);
+    p.max_ms = (int32_t)((micros_or(r, at[BACKOFF_MAX], p.max_ms * US_PER_MS) + 500) / US_PER_MS);
+    p.multiplier = (double)micros_or(r, at[BACKOFF_MULTIPLIER], 2000000) / 1e6;
+    p.jitter = (double)micros_or(r, at[BACKOFF_JITTER], 100000) / 1e6;
     return p;
 }
 
@@ -100,8 +100,8 @@ static void build_top(struct reader *r)
     t->default_dependent_system = text_or(r, at[TOP_SYSTEM], "");
     t->default_context = json_of(r, at[TOP_CONTEXT]).p;
     t->schema = json_of(r, at[TOP_SCHEMA]);
-    t->timeout_us = micros_or(at[TOP_TIMEOUT], 0);
-    t->max_concurrent_steps = whole_or(at[TOP_CONCURRENCY], 0);
+    t->timeout_us = micros_or(r, at[TOP_TIMEOUT], 0);
+    t->max_concurrent_steps = whole_or(r, at[TOP_CONCURRENCY], 0);
     if (t->name != NULL && t->namespace_name != NULL && t->version != NULL)
         (void)snprintf(t->key, sizeof t->key, "%s/%s/%s", t->namespace_name, t->name, t->version);
 }
@@ -142,9 +142,9 @@ static void build_step(struct reader *r, uint32_t i, const struct yaml *node)
     s->description = text_or(r, at[STEP_DESCRIPTION], s->name);
     s->config = at[STEP_CONFIG] != NULL ? json_of(r, at[STEP_CONFIG]) : SPAN("{}");
     s->retryable = truth_or(at[STEP_RETRYABLE], true);
-    s->retry_limit = whole_or(at[STEP_RETRY_LIMIT], 3);
+    s->retry_limit = whole_or(r, at[STEP_RETRY_LIMIT], 3);
     s->skippable = truth_or(at[STEP_SKIPPABLE], false);
-    s->timeout_us = micros_or(at[STEP_TIMEOUT], 0);
+    s->timeout_us = micros_or(r, at[STEP_TIMEOUT], 0);
     s->retry = policy_of(r, at[STEP_BACKOFF]);
     r->prefix = "";
 }

@@ -103,22 +103,24 @@ static size_t min3(size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-// Levenshtein's distance, one row at a time. Both words have at most WORD_MAX bytes.
+// Levenshtein's distance, where two letters that changed places count as one mistake. Three rows of the table are kept.
+// Both words have at most WORD_MAX bytes.
 static size_t distance(const char *a, size_t n, const char *b, size_t m)
 {
-    size_t row[WORD_MAX + 1];
+    size_t rows[3][WORD_MAX + 1];
     for (size_t j = 0; j <= m; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before_that = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j];
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+            row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && before_that[j - 2] + 1 < row[j])
+                row[j] = before_that[j - 2] + 1;
         }
     }
-    return row[m];
+    return rows[n % 3][m];
 }
 
 const char *nearest(const char *word, const char *const *names, size_t count)
@@ -203,12 +205,14 @@ static bool scale(struct decimal d, int places, int64_t *ret)
     return true;
 }
 
-bool yaml_scaled(const struct yaml *node, int digits, int64_t *ret)
+bool yaml_scaled(struct reader *r, const struct yaml *node, int digits, int64_t *ret)
 {
     struct decimal d;
     struct buf text;
     buf_init(&text, YAML_MAX_SIZE);
     yaml_to_json(&text, node);
+    if (buf_failed(&text))
+        r->errors->arena.failed = true;
     const char *p = buf_view(&text).p;
     bool good = !buf_failed(&text) && (*p == '-' || (*p >= '0' && *p <= '9')) && scan_decimal(p, &d) &&
                 scale(d, digits, ret);

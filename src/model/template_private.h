@@ -67,8 +67,9 @@ void rules_check(struct reader *r, const struct rule_set *set, const struct yaml
 // nearest returns the one of `count` names that `word` is probably meant to be, NULL when none is near.
 const char *nearest(const char *word, const char *const *names, size_t count);
 
-// yaml_scaled reads a number node as an integer count of 10^-digits. false: none, or it does not fit.
-bool yaml_scaled(const struct yaml *node, int digits, int64_t *ret);
+// yaml_scaled reads a number node as an integer count of 10^-digits. false: none, or it does not fit; or there is no
+// memory, which the errors' arena then knows.
+bool yaml_scaled(struct reader *r, const struct yaml *node, int digits, int64_t *ret);
 
 // merge_environment returns the tree with one environment merged and all removed; the tree itself without environments.
 // Notes overrides of unknown steps in all environments. NULL: out of memory.

@@ -51,26 +51,15 @@ static bool check_name(struct reader *r, const struct key_rule *rule, const stru
     return length > 0 && length <= rule->high;
 }
 
-static bool check_prose(struct reader *r, const struct key_rule *rule, const struct yaml *node)
-{
-    bool good = memchr(node->text, '\0', node->len) == NULL;
-    if (!good)
-        reader_at(r, node, "\"%s\" must not contain the character U+0000", rule->name);
-    return good;
-}
-
 static bool check_version(struct reader *r, const struct key_rule *rule, const struct yaml *node)
 {
     const char *p = node->text;
     int numbers = 0;
-    for (;; p++) {
+    for (bool more = true; more; p += more) {
         size_t digits = strspn(p, "0123456789");
-        if (digits == 0)
-            break;
-        numbers++;
+        numbers += digits > 0 ? 1 : 4;  // a missing number makes it never three
         p += digits;
-        if (*p != '.')
-            break;
+        more = *p == '.';
     }
     if (numbers != 3 || p != node->text + node->len) {
         reader_at(r, node, "\"%s\" must be three numbers with dots between them, like 1.2.0", rule->name);
@@ -82,7 +71,7 @@ static bool check_version(struct reader *r, const struct key_rule *rule, const s
 static bool check_range(struct reader *r, const struct key_rule *rule, const struct yaml *node, int digits)
 {
     int64_t value, unit = digits == 0 ? 1 : MILLION;
-    bool good = yaml_scaled(node, digits, &value) && value >= rule->low && value <= rule->high;
+    bool good = yaml_scaled(r, node, digits, &value) && value >= rule->low && value <= rule->high;
     if (!good)
         reader_at(r, node, "\"%s\" must be between %lld and %lld", rule->name, (long long)(rule->low / unit),
                   (long long)(rule->high / unit));
@@ -133,13 +122,10 @@ static bool check_command(struct reader *r, const struct key_rule *rule, const s
         reader_at(r, node, "\"%s\" must name a program", rule->name);
     else if (node->child->type == YAML_STRING && node->child->len == 0)
         reader_at(r, node->child, "\"%s\" must begin with the name of a program", rule->name);
-    for (const struct yaml *item = node->child; item != NULL; item = item->next) {
-        if (item->type == YAML_STRING)
-            good = check_prose(r, rule, item) && good;
-        else
+    for (const struct yaml *item = node->child; item != NULL; item = item->next)
+        if (item->type != YAML_STRING)
             reader_at(r, item, "\"%s\" must list strings, this is %s: put it in quotes", rule->name,
                       yaml_type_name(item->type));
-    }
     return good;
 }
 
@@ -194,8 +180,8 @@ static bool check_backoff(struct reader *r, const struct key_rule *rule, const s
     const struct yaml *at[BACKOFF_COUNT];
     rules_check(r, &backoff_rules, node, at);
     int64_t base = retry_default.base_ms * INT64_C(1000), max = retry_default.max_ms * INT64_C(1000);
-    if ((at[BACKOFF_BASE] != NULL && !yaml_scaled(at[BACKOFF_BASE], 6, &base)) ||
-        (at[BACKOFF_MAX] != NULL && !yaml_scaled(at[BACKOFF_MAX], 6, &max)) || base <= max)
+    if ((at[BACKOFF_BASE] != NULL && !yaml_scaled(r, at[BACKOFF_BASE], 6, &base)) ||
+        (at[BACKOFF_MAX] != NULL && !yaml_scaled(r, at[BACKOFF_MAX], 6, &max)) || base <= max)
         return true;
     // In a section of environments the other one may come from the template itself.
     if (!r->partial)
@@ -229,7 +215,7 @@ static bool check_environments(struct reader *r, const struct key_rule *rule, co
 }
 
 static const struct value_kind a_name = {BIT(STRING), "a string", check_name};
-static const struct value_kind prose = {BIT(STRING), "a string", check_prose};
+static const struct value_kind prose = {BIT(STRING), "a string", NULL};
 static const struct value_kind a_version = {BIT(STRING), "a string like 1.2.0", check_version};
 static const struct value_kind boolean = {BIT(BOOL), "true or false", NULL};
 static const struct value_kind whole = {BIT(INT), "a whole number", check_count};
