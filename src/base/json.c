@@ -6,27 +6,16 @@
 //
 // The recursion is bounded by DEPTH_MAX. Every container on the way down is a frame on the C stack, and the frames are
 // linked, so that a fault can say its path without anything being kept for it.
-//
-// Duplicate keys. The keys of all open objects lie on one stack of (hash, place, length). When an object ends, its share
-// is looked through pairwise when small and sorted when large, so that no text costs quadratic time, and is taken off.
 #include "base/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/json_keys.h"
 #include "base/json_lex.h"
 #include "base/utf8.h"
 
 #define DEPTH_MAX 512
-#define INLINE_KEYS 64
-#define PAIRWISE_MAX 16
-
-struct key_entry {
-    uint32_t hash;
-    uint32_t at;   // of the contents, from the start of the text
-    uint32_t len;  // of the contents as they stand there
-};
 
 // A container that is being read.
 struct frame {
@@ -41,11 +30,9 @@ struct scanner {
     struct arena *arena;  // NULL: check only
     const struct frame *top;
     unsigned depth;
-    struct key_entry *keys;  // inline_keys, or allocated
-    size_t key_count, key_cap;
     tasker_error *err;
     int code;  // of the failure
-    struct key_entry inline_keys[INLINE_KEYS];
+    struct json_keys keys;
 };
 
 static const char *scan_value(struct scanner *s, const char *p, struct json *node);
@@ -100,20 +87,13 @@ static void path_add_frames(struct path *path, const struct frame *frame)
 
 static const char *fail(struct scanner *s, const char *at, const char *why)
 {
-    int line = 1, column = 1;
+    int line, column;
     struct path path = {.len = 0};
 
     s->code = TASKER_E_INVALID;
     if (s->err == NULL)
         return NULL;
-    for (const char *p = s->start; p < at; p++) {
-        if (*p == '\n') {
-            line++;
-            column = 1;
-        } else if (((unsigned char)*p & 0xC0) != 0x80) {
-            column++;
-        }
-    }
+    utf8_place(s->start, at, &line, &column);
     path_add_frames(&path, s->top);
     err_set(s->err, TASKER_E_INVALID, "invalid JSON: %s", why);
     err_where(s->err, line, column, "%s", path.text);
@@ -129,102 +109,6 @@ static void *fail_nomem(struct scanner *s)
 {
     s->code = err_nomem(s->err);
     return NULL;
-}
-
-// ---- duplicate keys
-
-// FNV-1a over what the key means.
-static uint32_t hash_key(struct span key, bool escaped)
-{
-    uint32_t hash = 2166136261u;
-    const char *p = key.p, *end = key.p + key.len;
-
-    if (!escaped) {
-        for (; p < end; p++)
-            hash = (hash ^ (unsigned char)*p) * 16777619u;
-        return hash;
-    }
-    while (p < end) {
-        uint32_t c = 0;
-        char bytes[4];
-        p += json_next_char(p, end, &c);
-        size_t len = utf8_encode(c, bytes);
-        for (size_t i = 0; i < len; i++)
-            hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
-    }
-    return hash;
-}
-
-// Orders keys by what they mean, escapes resolved; the order of characters is that of their UTF-8.
-static int compare_text(struct span a, struct span b)
-{
-    const char *p = a.p, *p_end = a.p + a.len, *q = b.p, *q_end = b.p + b.len;
-
-    while (p < p_end && q < q_end) {
-        uint32_t c = 0, d = 0;
-        p += json_next_char(p, p_end, &c);
-        q += json_next_char(q, q_end, &d);
-        if (c != d)
-            return c < d ? -1 : 1;
-    }
-    return (p < p_end) - (q < q_end);
-}
-
-static struct span key_span(const struct scanner *s, const struct key_entry *k)
-{
-    return (struct span){s->start + k->at, k->len};
-}
-
-static int compare_meaning(const struct scanner *s, const struct key_entry *a, const struct key_entry *b)
-{
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    struct span p = key_span(s, a), q = key_span(s, b);
-    return span_eq(p, q) ? 0 : compare_text(p, q);
-}
-
-static int compare_entries(const void *a, const void *b, void *scanner)
-{
-    const struct key_entry *p = a, *q = b;
-    int order = compare_meaning(scanner, p, q);
-
-    return order != 0 ? order : (p->at > q->at) - (p->at < q->at);
-}
-
-// Finds the first key in the text that repeats an earlier one; NULL: none.
-static const struct key_entry *find_duplicate(const struct scanner *s, struct key_entry *keys, size_t n)
-{
-    const struct key_entry *found = NULL;
-
-    if (n <= PAIRWISE_MAX) {
-        for (size_t i = 1; i < n; i++)
-            for (size_t j = 0; j < i; j++)
-                if (keys[i].hash == keys[j].hash && compare_meaning(s, &keys[i], &keys[j]) == 0)
-                    return &keys[i];
-        return NULL;
-    }
-    qsort_r(keys, n, sizeof(*keys), compare_entries, (void *)s);
-    for (size_t i = 1; i < n; i++)
-        if (compare_meaning(s, &keys[i - 1], &keys[i]) == 0 && (found == NULL || keys[i].at < found->at))
-            found = &keys[i];
-    return found;
-}
-
-static bool push_key(struct scanner *s, struct span key, bool escaped)
-{
-    if (s->key_count == s->key_cap && s->keys == s->inline_keys) {
-        struct key_entry *grown = mem_alloc(2 * sizeof(s->inline_keys));
-        if (grown == NULL)
-            return false;
-        memcpy(grown, s->inline_keys, sizeof(s->inline_keys));
-        s->keys = grown;
-        s->key_cap = 2 * INLINE_KEYS;
-    } else if (mem_grow(&s->keys, &s->key_cap, s->key_count + 1, sizeof(*s->keys)) < 0) {
-        return false;
-    }
-    s->keys[s->key_count++] =
-        (struct key_entry){hash_key(key, escaped), (uint32_t)(key.p - s->start), (uint32_t)key.len};
-    return true;
 }
 
 // ---- values
@@ -380,7 +264,7 @@ static const char *scan_key(struct scanner *s, const char *p, struct frame *here
     if (behind == NULL)
         return fail_at(s, &fault);
     here->key = (struct span){p + 1, (size_t)(behind - p) - 2};
-    if (!push_key(s, here->key, escaped))
+    if (!json_keys_push(&s->keys, here->key, escaped))
         return fail_nomem(s);
     if (s->arena != NULL && !unescape(s, here->key, escaped, ret_key))
         return NULL;
@@ -392,13 +276,8 @@ static const char *scan_key(struct scanner *s, const char *p, struct frame *here
 
 static const char *end_object(struct scanner *s, const char *p, struct frame *here, size_t first_key)
 {
-    const struct key_entry *twice = find_duplicate(s, s->keys + first_key, s->key_count - first_key);
-
-    if (twice != NULL) {
-        here->key = key_span(s, twice);
+    if (json_keys_pop(&s->keys, first_key, &here->key))
         return fail(s, here->key.p - 1, "the key occurs twice in its object");
-    }
-    s->key_count = first_key;
     return leave(s, p + 1);
 }
 
@@ -406,7 +285,7 @@ static const char *scan_object(struct scanner *s, const char *p, struct json *no
 {
     struct frame here = {.is_array = false};
     struct json **tail = node != NULL ? &node->child : NULL;
-    size_t first_key = s->key_count;
+    size_t first_key = s->keys.count;
     struct span key = {0};
 
     if (!enter(s, p, &here))
@@ -460,20 +339,26 @@ static const char *scan_value(struct scanner *s, const char *p, struct json *nod
 static int scan_text(struct arena *arena, struct span text, struct json *root, tasker_error *err)
 {
     const char *start = text.p != NULL ? text.p : "";
-    struct scanner s = {.start = start, .end = start + text.len, .arena = arena, .err = err};
+    struct scanner s;
 
     if (text.len > JSON_MAX_SIZE)
         return err_set(err, TASKER_E_TOO_BIG, "the JSON text is larger than %zu MiB", JSON_MAX_SIZE >> 20);
-    s.keys = s.inline_keys;
-    s.key_cap = INLINE_KEYS;
+    // Field by field, because the room for keys is large and needs no clearing.
+    s.start = start;
+    s.end = start + text.len;
+    s.arena = arena;
+    s.top = NULL;
+    s.depth = 0;
+    s.err = err;
+    s.code = 0;
+    json_keys_init(&s.keys, start);
     const char *p = scan_value(&s, json_skip_space(s.start, s.end), root);
     if (p != NULL) {
         p = json_skip_space(p, s.end);
         if (p < s.end)
             fail(&s, p, "there is text behind the value");
     }
-    if (s.keys != s.inline_keys)
-        mem_free(s.keys);
+    json_keys_done(&s.keys);
     return s.code;
 }
 

@@ -85,3 +85,19 @@ bool utf8_check(const char *p, size_t n, size_t *ret_at)
     }
     return true;
 }
+
+void utf8_place(const char *text, const char *at, int *ret_line, int *ret_column)
+{
+    int line = 1, column = 1;
+
+    for (; text < at; text++) {
+        if (*text == '\n') {
+            line++;
+            column = 1;
+        } else if (!is_tail((unsigned char)*text)) {
+            column++;
+        }
+    }
+    *ret_line = line;
+    *ret_column = column;
+}

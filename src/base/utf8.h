@@ -23,4 +23,7 @@ size_t utf8_encode(uint32_t c, char out[4]);
 // utf8_check says whether all n bytes are valid; ret_at (may be NULL) is where the first bad one is.
 bool utf8_check(const char *p, size_t n, size_t *ret_at);
 
+// utf8_place says on which line and in which column, both from 1 and counted in characters, the byte at `at` is.
+void utf8_place(const char *text, const char *at, int *ret_line, int *ret_column);
+
 #endif

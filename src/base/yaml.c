@@ -8,9 +8,6 @@
 // Anchors are kept by name, and a later one of the same name replaces the earlier, as YAML has it. An alias copies the
 // finished nodes of its anchor; inside its own anchor it is an error.
 //
-// Merge keys: a plain `<<` gives its mapping the members of the mapping, or of the mappings in a sequence, that stand
-// behind it. Keys of the mapping itself win, then the earlier source. A merged member stands where the `<<` was.
-//
 // BUG: libfyaml 0.7.12 drops one line break where a folded block scalar (`>`) has empty lines before a line that is
 // indented more than the first.
 #include "base/yaml.h"
@@ -20,6 +17,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "base/yaml_merge.h"
 #include "base/yaml_scalar.h"
 
 #define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
@@ -31,10 +29,6 @@
 
 #define DEPTH_MAX 512  // as in JSON
 #define EXPANDED_MAX 100000
-#define FEW 32
-
-// The key of a member that is still to be merged; recognised by its address.
-static const char merge_key[] = "<<";
 
 struct anchor {
     char *name;
@@ -70,19 +64,16 @@ struct builder {
 
 // ---- failures
 
-static int fail_at(struct builder *b, int line, int column, const char *what, const char *name)
+static int fail_at(struct builder *b, int line, int column, const char *what)
 {
-    if (name != NULL)
-        err_set(b->err, TASKER_E_INVALID, "invalid YAML: the key \"%s\" %s", name, what);
-    else
-        err_set(b->err, TASKER_E_INVALID, "invalid YAML: %s", what);
+    err_set(b->err, TASKER_E_INVALID, "invalid YAML: %s", what);
     err_where(b->err, line, column, "%s", b->file);
     return TASKER_E_INVALID;
 }
 
 static int fail(struct builder *b, const char *what)
 {
-    return fail_at(b, b->line, b->column, what, NULL);
+    return fail_at(b, b->line, b->column, what);
 }
 
 // What libfyaml had to say when it gave no further event.
@@ -93,7 +84,7 @@ static int fail_parser(struct builder *b)
     const struct fy_diag_error *first = fy_diag_errors_iterate(b->diag, &iterator);
     if (first == NULL || first->msg == NULL)
         return fail(b, "the text behind this place cannot be read");
-    return fail_at(b, first->line, first->column, first->msg, NULL);
+    return fail_at(b, first->line, first->column, first->msg);
 }
 
 // ---- tree
@@ -307,132 +298,10 @@ static int on_scalar(struct builder *b, struct fy_event *event)
     if (r < 0)
         return fail(b, why);
     if (wants_key(b))
-        set_key(b, plain && tag.len == 0 && span_is(text, merge_key) ? merge_key : node->text);
+        set_key(b, plain && tag.len == 0 && span_is(text, yaml_merge_key) ? yaml_merge_key : node->text);
     else
         attach(b, node);
     return keep_anchor(b, event->scalar.anchor, node, NULL);
-}
-
-// ---- mappings: duplicate keys and merging
-
-// A member that wants to be in a mapping.
-struct candidate {
-    struct yaml *node;
-    size_t rank;  // lower ones win
-    bool merged;
-};
-
-static int compare_candidates(const void *a, const void *b)
-{
-    const struct candidate *p = a, *q = b;
-    int order = strcmp(p->node->key, q->node->key);
-
-    return order != 0 ? order : (p->rank > q->rank) - (p->rank < q->rank);
-}
-
-// Finds the first member of the text whose key an earlier one has; takes the key off merged members that lose.
-static struct yaml *settle_keys(struct candidate *list, size_t count)
-{
-    const struct candidate *twice = NULL;
-
-    qsort(list, count, sizeof(*list), compare_candidates);
-    for (size_t i = 1, first = 0; i < count; i++) {
-        if (strcmp(list[i].node->key, list[first].node->key) != 0)
-            first = i;
-        else if (list[i].merged)
-            list[i].node->key = NULL;
-        else if (twice == NULL || list[i].rank < twice->rank)
-            twice = &list[i];
-    }
-    return twice != NULL ? twice->node : NULL;
-}
-
-// The mappings that a merge value stands for: itself, or the elements of a sequence. `from` NULL asks for the first.
-static struct yaml *next_source(struct yaml *value, struct yaml *from)
-{
-    if (value->type == YAML_MAPPING)
-        return from == NULL ? value : NULL;
-    return from == NULL ? value->child : from->next;
-}
-
-static int check_merge(struct builder *b, struct yaml *value, size_t *ret_members)
-{
-    size_t members = 0;
-    bool fits = value->type == YAML_MAPPING || value->type == YAML_SEQUENCE;
-
-    for (struct yaml *m = NULL; fits && (m = next_source(value, m)) != NULL;) {
-        fits = m->type == YAML_MAPPING;
-        members += m->count;
-    }
-    if (!fits)
-        return fail_at(b, value->line, value->column, "'<<' needs a mapping or a sequence of mappings", NULL);
-    *ret_members = members;
-    return 0;
-}
-
-// Copies the members of all sources, since an anchor may still refer to the originals, and chains them in order. Adds
-// them to the `n` candidates of `list`.
-static int list_merged(struct builder *b, struct yaml *value, struct candidate *list, size_t n, struct yaml **ret)
-{
-    struct yaml **tail = ret;
-
-    for (struct yaml *s = NULL; (s = next_source(value, s)) != NULL;)
-        for (const struct yaml *m = s->child; m != NULL; m = m->next, n++) {
-            struct yaml *copy = arena_alloc(b->arena, sizeof(*copy));
-            if (copy == NULL)
-                return err_nomem(b->err);
-            *copy = *m;
-            copy->next = NULL;
-            *tail = copy;
-            tail = &copy->next;
-            list[n] = (struct candidate){.node = copy, .rank = n, .merged = true};
-        }
-    return 0;
-}
-
-// Puts those members of a chain that kept their keys where the merge value at *link is.
-static void splice(struct yaml *mapping, struct yaml **link, struct yaml *chain)
-{
-    struct yaml *after = (*link)->next;
-
-    mapping->count--;
-    for (; chain != NULL; chain = chain->next) {
-        if (chain->key == NULL)
-            continue;
-        *link = chain;
-        link = &chain->next;
-        mapping->count++;
-    }
-    *link = after;
-}
-
-static int finish_mapping(struct builder *b, struct yaml *mapping)
-{
-    struct candidate few[FEW], *list = few;
-    CLEANUP(mem_freep) struct candidate *many = NULL;
-    struct yaml **merge = &mapping->child, *chain = NULL;
-    size_t merged = 0, count = 0;
-
-    while (*merge != NULL && (*merge)->key != merge_key)
-        merge = &(*merge)->next;
-    int r = *merge != NULL ? check_merge(b, *merge, &merged) : 0;
-    if (r < 0)
-        return r;
-    if (mapping->count + merged > FEW) {
-        list = many = mem_alloc((mapping->count + merged) * sizeof(*many));
-        if (many == NULL)
-            return err_nomem(b->err);
-    }
-    for (struct yaml *m = mapping->child; m != NULL; m = m->next, count++)
-        list[count] = (struct candidate){.node = m, .rank = count};
-    if (*merge != NULL && (r = list_merged(b, *merge, list, count, &chain)) < 0)
-        return r;
-    const struct yaml *twice = settle_keys(list, count + merged);
-    if (twice != NULL)
-        return fail_at(b, twice->key_line, twice->key_column, "occurs twice in its mapping", twice->key);
-    if (*merge != NULL)
-        splice(mapping, merge, chain);
-    return 0;
 }
 
 // ---- containers
@@ -473,7 +342,7 @@ static int on_container_end(struct builder *b, struct fy_event *event)
 {
     struct frame *f = top(b);
 
-    int r = event->type == FYET_MAPPING_END ? finish_mapping(b, f->node) : 0;
+    int r = event->type == FYET_MAPPING_END ? yaml_finish_mapping(b->arena, f->node, b->file, b->err) : 0;
     // A node inside may have taken the name over meanwhile.
     if (f->anchor != NULL && f->anchor->node == f->node)
         f->anchor->open = false;
@@ -524,32 +393,47 @@ static int build(struct builder *b)
     return r == 0 && b->root == NULL ? err_nomem(b->err) : r;
 }
 
-// libfyaml ends silently where bytes are not UTF-8, so they are looked at before.
-static int check_bytes(struct builder *b, struct span text)
+static const char *find_control(struct span text)
 {
-    size_t bad = text.len;
-    const char *why = NULL;
+    for (const char *p = text.p; p < text.p + text.len; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+            return p;
+    }
+    return NULL;
+}
 
-    if (!utf8_check(text.p, text.len, &bad))
+// A %TAG directive at the start of a line.
+static const char *find_tag_directive(struct span text)
+{
+    const char *p = text.p, *end = text.p + text.len;
+
+    for (; (p = memmem(p, (size_t)(end - p), "%TAG", 4)) != NULL; p++) {
+        bool behind_mark = p - text.p == 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0;
+        if (p == text.p || p[-1] == '\n' || p[-1] == '\r' || behind_mark)
+            return p;
+    }
+    return NULL;
+}
+
+// Refuses what libfyaml deals with badly: it ends silently at bytes that are not UTF-8, and takes quadratic time for tag
+// directives, which are of no use where only core tags are allowed.
+static int check_text(struct builder *b, struct span text)
+{
+    size_t bad;
+    const char *at = NULL, *why = NULL;
+
+    if (!utf8_check(text.p, text.len, &bad)) {
+        at = text.p + bad;
         why = "the text is not valid UTF-8";
-    for (size_t i = 0; i < bad; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (c >= 0x20 || c == '\t' || c == '\n' || c == '\r')
-            continue;
+    } else if ((at = find_control(text)) != NULL) {
         why = "the text has a control character";
-        bad = i;
+    } else if ((at = find_tag_directive(text)) != NULL) {
+        why = "tag directives are not supported";
     }
-    if (why == NULL)
+    if (at == NULL)
         return 0;
-    b->line = b->column = 1;
-    for (size_t i = 0; i < bad; i++) {
-        if (text.p[i] == '\n') {
-            b->line++;
-            b->column = 1;
-        } else if (((unsigned char)text.p[i] & 0xC0) != 0x80) {
-            b->column++;
-        }
-    }
+    utf8_place(text.p, at, &b->line, &b->column);
     return fail(b, why);
 }
 
@@ -589,7 +473,7 @@ int yaml_parse(struct arena *arena, struct span text, const char *file, struct y
         text.p = "";
     b.source = text;
     buf_init(&b.scratch, SIZE_MAX);
-    int r = check_bytes(&b, text);
+    int r = check_text(&b, text);
     if (r == 0)
         r = parse_with(&b, text);
     HASH_CLEAR(hh, b.anchors);

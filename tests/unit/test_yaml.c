@@ -265,6 +265,7 @@ static void invalid_texts_are_refused_at_their_place(void **state)
         {"<<: [{a: 1}, 2]\n", 1, 5, "'<<' needs a mapping or a sequence of mappings"},
         {"a: gr\xC3\xBC \xFF\n", 1, 8, "the text is not valid UTF-8"},
         {"a: 1\nb: \x01\n", 2, 4, "the text has a control character"},
+        {"%YAML 1.2\n%TAG !e! tag:yaml.org,2002:\n---\na: 1\n", 2, 1, "tag directives are not supported"},
         {"a:\n\tb: 1\n", 2, 1, NULL},
         {"a: b: c\n", 1, 5, NULL},
         {"a: [1,\n", 2, 1, NULL},
