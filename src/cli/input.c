@@ -126,8 +126,8 @@ int cli_register(const struct cli *c, tasker *t, const char *path, bool replace,
         *ret_text = answer;
         return 0;
     }
-    if (rc == TASKER_E_CONFLICT && err.remedy[0] == '\0')
-        err_remedy(&err, "give it another version, or use --replace (running tasks keep what they started with)");
+    if (rc == TASKER_E_CONFLICT)
+        err_remedy(&err, "raise its version, or use --replace (running tasks keep what they started with)");
     rc = rc == TASKER_E_INVALID && answer != NULL ? print_findings(c, path, answer, &err) : fail(c, &err);
     tasker_text_free(answer);
     return rc;

@@ -358,6 +358,7 @@ static void print_member(const struct cli *c, const struct json *m, int indent, 
     CLEANUP(buf_done) struct buf text;
     const char *bold = c->colour ? COLOUR_BOLD : "", *end = c->colour ? COLOUR_END : "";
 
+    buf_init(&text, 1 << 20);
     if (is_table(m)) {
         printf("\n%*s%s%.*s%s\n", indent, "", bold, (int)m->key.len, m->key.p, end);
         char name[32];
@@ -370,7 +371,6 @@ static void print_member(const struct cli *c, const struct json *m, int indent, 
         print_object(c, m, indent + 2);
         return;
     }
-    buf_init(&text, 1 << 20);
     const char *colour = c->colour && m->type == JSON_STRING ? state_colour(m->str) : "";
     add_cell(&text, m, LINE_WIDTH_MAX);
     printf("%*s%.*s%*s  %s%s%s\n", indent, "", (int)m->key.len, m->key.p, width - (int)m->key.len, "", colour,
@@ -396,12 +396,12 @@ void print_value(const struct cli *c, const struct json *v)
 {
     CLEANUP(buf_done) struct buf text;
 
+    buf_init(&text, 1 << 20);
     if (v->type == JSON_OBJECT) {
         print_object(c, v, 0);
     } else if (is_table(v) || (v->type == JSON_ARRAY && v->count == 0)) {
         print_table(c, v, NULL, 0);
     } else {
-        buf_init(&text, 1 << 20);
         add_cell(&text, v, LINE_WIDTH_MAX);
         printf("%s\n", buf_view(&text).p);
     }

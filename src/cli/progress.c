@@ -78,12 +78,12 @@ void progress_print(const struct cli *c, const struct json *event, bool named)
     const struct form *form = NULL;
     struct span step = json_text(event, "step_name");
 
+    buf_init(&line, 1 << 16);
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
         if (span_is(json_text(event, "event"), forms[i].event))
             form = &forms[i];
     if (form == NULL || c->json)
         return;
-    buf_init(&line, 1 << 16);
     buf_printf(&line, "%s%s%s ", c->colour_err ? form->colour : "", form->mark, c->colour_err ? COLOUR_END : "");
     if (named) {
         buf_str(&line, "task ");

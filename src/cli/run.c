@@ -107,10 +107,10 @@ static int next_event(struct run *r, tasker_error *err)
     const struct json *event;
     tasker_text *text;
 
+    arena_init(&arena);
     int rc = tasker_events_next(r->events, SLICE_MS, &text, err);
     if (rc <= 0)
         return rc;
-    arena_init(&arena);
     rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event, err);
     if (rc == 0)
         see_event(r, event);
@@ -290,12 +290,12 @@ int command_run(struct cli *c)
     tasker_error err;
     int timeout = 0;
 
+    buf_init(&context, INPUT_MAX);
     int rc = args_number(&c->args, "concurrency", 1, 100000, &concurrency, &err);
     if (rc == 0)
         rc = args_milliseconds(&c->args, "timeout", &timeout, &err);
     if (rc < 0)
         return usage_error(c, "run", &err);
-    buf_init(&context, INPUT_MAX);
     if (argument != NULL && read_json(argument, "--context", &context, &err) < 0)
         return fail(c, &err);
     if (timeout > 0)

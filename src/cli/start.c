@@ -133,10 +133,10 @@ static int next_event(struct start *s, int timeout_ms, tasker_error *err)
     const struct json *event;
     tasker_text *text;
 
+    arena_init(&arena);
     int rc = tasker_events_next(s->events, timeout_ms, &text, err);
     if (rc <= 0)
         return rc;
-    arena_init(&arena);
     rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event, err);
     if (rc == 0)
         see_event(s, event);
