@@ -313,7 +313,9 @@ int tasker_call(tasker *t, const char *name, const char *arguments, size_t size,
 // op_query passes checked arguments on to a query of the store.
 int op_query(const struct call *c, tasker_error *err)
 {
-    return engine_query(c->t->engine, c->op->query, c->args, c->out, err);
+    int rc = call_range(c, "limit", 1, LIMIT_MAX, err);
+
+    return rc < 0 ? rc : engine_query(c->t->engine, c->op->query, c->args, c->out, err);
 }
 
 int op_command(const struct call *c, tasker_error *err)

@@ -8,6 +8,8 @@
 
 #include "api/api.h"
 
+#define LIMIT_MAX 1000  // rows of one answer
+
 struct call {
     struct tasker *t;
     const struct operation *op;

@@ -19,7 +19,7 @@ int op_template_register(const struct call *c, tasker_error *err)
 int op_event_log(const struct call *c, tasker_error *err)
 {
     const char *after, *patterns;
-    int rc = call_range(c, "limit", 1, 1000, err);
+    int rc = call_range(c, "limit", 1, LIMIT_MAX, err);
 
     if (rc == 0)
         rc = call_text(c, "after", &after, err);
