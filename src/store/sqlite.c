@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
-// sqlite.c - the SQLite connection: opening, waiting for locks, checkpoints, errors, and the table of operations.
+// sqlite.c - the SQLite connection: opening, waiting for locks, checkpoints, errors, and the table
+// of operations.
 //
-// Write-ahead log, synchronous = FULL: a commit that was answered survives a power failure. Writers always BEGIN
-// IMMEDIATE. Whoever meets a lock sleeps half a millisecond and tries again, always the same time: with growing waits a
-// second process starves. After five seconds the turn is given back to be sent again.
+// Write-ahead log, synchronous = FULL: a commit that was answered survives a power failure. Writers
+// always BEGIN IMMEDIATE. Whoever meets a lock sleeps half a millisecond and tries again, always
+// the same time: with growing waits a second process starves. After five seconds the turn is given
+// back to be sent again.
 //
-// Checkpoints. SQLite before 3.51.3 can corrupt the log when a commit meets a checkpoint ("WAL-reset bug"), so nobody
-// checkpoints by itself, and ours runs while a second connection holds the write lock: no commit can meet it. It waits
-// for no reader beyond a moment: what a long reader still needs is moved the next time. (FULL mode takes the same lock,
-// but falls back to running beside writers when it does not get it, and waits for readers while it holds it.)
+// Checkpoints. SQLite before 3.51.3 can corrupt the log when a commit meets a checkpoint
+// ("WAL-reset bug"), so nobody checkpoints by itself, and ours runs while a second connection holds
+// the write lock: no commit can meet it. It waits for no reader beyond a moment: what a long reader
+// still needs is moved the next time. (FULL mode takes the same lock, but falls back to running
+// beside writers when it does not get it, and waits for readers while it holds it.)
 #include "store/sqlite.h"
 
 #include <errno.h>
@@ -23,20 +26,22 @@
 
 #define LOCK_NAP_US 500
 #define LOCK_PATIENCE_US (5 * US_PER_SECOND)
-#define CHECKPOINT_PAGES 4000       // 16 MB of log: begin moving it
-#define CHECKPOINT_AGAIN 500        // what a reader held back is tried again after so many pages
+#define CHECKPOINT_PAGES 4000 // 16 MB of log: begin moving it
+#define CHECKPOINT_AGAIN 500  // what a reader held back is tried again after so many pages
 #define CHECKPOINT_WAIT_US (50 * US_PER_MS)
-#define LOG_FILE_LIMIT "67108864"   // a log file that grew beyond is cut when it starts anew
+#define LOG_FILE_LIMIT "67108864" // a log file that grew beyond is cut when it starts anew
 
-// --------------------------------------------------------------------------------------------------------- errors
+// ------------------------------------------------------------------------------------------ errors
 
 static const struct {
     int rc, code;
 } error_codes[] = {
-    {SQLITE_BUSY, TASKER_E_BUSY},   {SQLITE_LOCKED, TASKER_E_BUSY},  {SQLITE_NOMEM, TASKER_E_NOMEM},
-    {SQLITE_FULL, TASKER_E_IO},     {SQLITE_IOERR, TASKER_E_IO},     {SQLITE_CANTOPEN, TASKER_E_IO},
-    {SQLITE_READONLY, TASKER_E_IO}, {SQLITE_NOTADB, TASKER_E_IO},    {SQLITE_CORRUPT, TASKER_E_IO},
-    {SQLITE_PERM, TASKER_E_IO},     {SQLITE_AUTH, TASKER_E_IO},      {SQLITE_PROTOCOL, TASKER_E_BUSY},
+    {SQLITE_BUSY, TASKER_E_BUSY},      {SQLITE_LOCKED, TASKER_E_BUSY},
+    {SQLITE_NOMEM, TASKER_E_NOMEM},    {SQLITE_FULL, TASKER_E_IO},
+    {SQLITE_IOERR, TASKER_E_IO},       {SQLITE_CANTOPEN, TASKER_E_IO},
+    {SQLITE_READONLY, TASKER_E_IO},    {SQLITE_NOTADB, TASKER_E_IO},
+    {SQLITE_CORRUPT, TASKER_E_IO},     {SQLITE_PERM, TASKER_E_IO},
+    {SQLITE_AUTH, TASKER_E_IO},        {SQLITE_PROTOCOL, TASKER_E_BUSY},
     {SQLITE_TOOBIG, TASKER_E_TOO_BIG}, {SQLITE_CONSTRAINT, TASKER_E_CONFLICT},
 };
 
@@ -47,11 +52,12 @@ int sqlite_fail(struct sqlite *s, int rc, const char *what, tasker_error *err)
         if (error_codes[i].rc == (rc & 0xff))
             code = error_codes[i].code;
     // The connection's own words are more exact, when they are about this failure.
-    const char *reason = sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+    const char *reason =
+        sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
     return err_set(err, code, "%s: %s (%s)", what, reason, s->path ? s->path : ":memory:");
 }
 
-// --------------------------------------------------------------------------------------------------- waiting for locks
+// ------------------------------------------------------------------------------- waiting for locks
 
 static void nap(void)
 {
@@ -89,27 +95,28 @@ static int on_log_grown(void *user, sqlite3 *db, const char *schema, int pages)
     (void)schema;
     struct sqlite *s = user;
     s->wal_pages = pages;
-    if (pages < s->wal_tried)  // it began anew
+    if (pages < s->wal_tried) // it began anew
         s->wal_tried = 0;
     return SQLITE_OK;
 }
 
-// ------------------------------------------------------------------------------------------------ network file systems
+// ---------------------------------------------------------------------------- network file systems
 
 static const struct {
     uint64_t magic;
     const char *name;
 } network_magics[] = {
-    {0x6969, "NFS"},       {0x517B, "SMB"},       {0xFE534D42, "SMB"},    {0xFF534D42, "CIFS"},
-    {0x01021997, "9p"},    {0x5346414F, "AFS"},   {0x6B414653, "AFS"},    {0x73757245, "Coda"},
-    {0x00C36400, "Ceph"},  {0x0BD00BD0, "Lustre"}, {0x564C, "NCP"},       {0x7461636F, "OCFS2"},
-    {0x01161970, "GFS2"},  {0x47504653, "GPFS"},
+    {0x6969, "NFS"},      {0x517B, "SMB"},        {0xFE534D42, "SMB"}, {0xFF534D42, "CIFS"},
+    {0x01021997, "9p"},   {0x5346414F, "AFS"},    {0x6B414653, "AFS"}, {0x73757245, "Coda"},
+    {0x00C36400, "Ceph"}, {0x0BD00BD0, "Lustre"}, {0x564C, "NCP"},     {0x7461636F, "OCFS2"},
+    {0x01161970, "GFS2"}, {0x47504653, "GPFS"},
 };
 
 #define FUSE_MAGIC UINT64_C(0x65735546)
 
-static const char *const network_fuse[] = {"sshfs", "glusterfs", "ceph", "s3fs", "gcsfuse", "rclone", "davfs",
-                                           "juicefs", "goofys", "mount-s3", "lizardfs", "moosefs", "curlftpfs"};
+static const char *const network_fuse[] = {
+    "sshfs",   "glusterfs", "ceph",     "s3fs",     "gcsfuse", "rclone",   "davfs",
+    "juicefs", "goofys",    "mount-s3", "lizardfs", "moosefs", "curlftpfs"};
 
 const char *sqlite_network_fs(uint64_t magic, const char *type)
 {
@@ -124,7 +131,8 @@ const char *sqlite_network_fs(uint64_t magic, const char *type)
     return NULL;
 }
 
-// The type of a mounted file system, from /proc/self/mountinfo: "36 35 98:0 /root /mnt opts - type source".
+// The type of a mounted file system, from /proc/self/mountinfo: "36 35 98:0 /root /mnt opts - type
+// source".
 static void mount_type(dev_t device, char *out, size_t size)
 {
     char line[4096], wanted[48];
@@ -141,14 +149,15 @@ static void mount_type(dev_t device, char *out, size_t size)
     (void)fclose(f);
 }
 
-// Locks of a network file system are not the locks of this machine: two engines would write at once.
+// Locks of a network file system are not the locks of this machine: two engines would write at
+// once.
 static int check_file_system(const char *path, tasker_error *err)
 {
     CLEANUP(mem_freep) char *folder = mem_strdup(path);
     if (!folder)
         return err_nomem(err);
     char *slash = strrchr(folder, '/');
-    slash[slash == folder] = '\0';  // "/name": the folder is "/"
+    slash[slash == folder] = '\0'; // "/name": the folder is "/"
     struct statfs fs;
     struct stat st;
     if (statfs(folder, &fs) != 0 || stat(folder, &st) != 0)
@@ -158,20 +167,22 @@ static int check_file_system(const char *path, tasker_error *err)
     const char *name = sqlite_network_fs((uint64_t)(uint32_t)fs.f_type, type);
     if (!name)
         return 0;
-    err_set(err, TASKER_E_IO, "%s is on a network file system (%s), where SQLite's locks are not safe", path, name);
+    err_set(err, TASKER_E_IO,
+            "%s is on a network file system (%s), where SQLite's locks are not safe", path, name);
     err_remedy(err, "put the database on a local disk");
     return TASKER_E_IO;
 }
 
-// -------------------------------------------------------------------------------------------------------- opening
+// ----------------------------------------------------------------------------------------- opening
 
-#define PRAGMAS                                                                                   \
+#define PRAGMAS                                                                                    \
     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = OFF; "            \
     "PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "               \
     "PRAGMA recursive_triggers = OFF; PRAGMA trusted_schema = OFF; "                               \
     "PRAGMA journal_size_limit = " LOG_FILE_LIMIT "; PRAGMA wal_autocheckpoint = 0"
 
-// A file system without shared memory leaves the mode as it was, which is no error to SQLite but one to us.
+// A file system without shared memory leaves the mode as it was, which is no error to SQLite but
+// one to us.
 static int check_mode(void *user, int columns, char **values, char **names)
 {
     (void)user;
@@ -209,7 +220,8 @@ static void sqlite_close(struct store *base)
 
 static int open_file(const char *path, int flags, sqlite3 **ret)
 {
-    return sqlite3_open_v2(path ? path : ":memory:", ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    return sqlite3_open_v2(path ? path : ":memory:", ret,
+                           flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 }
 
 static int open_connection(struct sqlite *s, const struct store_options *o, tasker_error *err)
@@ -230,11 +242,13 @@ static int open_connection(struct sqlite *s, const struct store_options *o, task
 
 static const struct store_ops sqlite_ops;
 
-int sqlite_open(const char *place, const struct store_options *options, struct store **ret, tasker_error *err)
+int sqlite_open(const char *place, const struct store_options *options, struct store **ret,
+                tasker_error *err)
 {
     bool memory = strcmp(place, ":memory:") == 0;
     if (place[0] == '\0')
-        return err_set(err, TASKER_E_INVALID, "a sqlite: URI names a file, as in \"sqlite:tasks.db\"");
+        return err_set(err, TASKER_E_INVALID,
+                       "a sqlite: URI names a file, as in \"sqlite:tasks.db\"");
     if (memory && options->read_only)
         return err_set(err, TASKER_E_INVALID, "a database in memory has one connection only");
     struct sqlite *s = mem_alloc(sizeof(*s));
@@ -252,7 +266,8 @@ int sqlite_open(const char *place, const struct store_options *options, struct s
         if (s->path)
             (void)snprintf(s->path, size, "%s%s", place[0] == '/' ? "" : "./", place);
     }
-    int code = s->host && s->boot_id && (memory || s->path) ? open_connection(s, options, err) : err_nomem(err);
+    int code = s->host && s->boot_id && (memory || s->path) ? open_connection(s, options, err)
+                                                            : err_nomem(err);
     if (code != 0) {
         sqlite_close(&s->base);
         return code;
@@ -261,7 +276,7 @@ int sqlite_open(const char *place, const struct store_options *options, struct s
     return 0;
 }
 
-// --------------------------------------------------------------------------------------------------- transactions
+// ------------------------------------------------------------------------------------ transactions
 
 static int plain(struct sqlite *s, enum sqlite_statement id)
 {
@@ -305,7 +320,7 @@ static const char *sqlite_database_id(struct store *base)
     return sqlite_of(base)->database_id;
 }
 
-// ---------------------------------------------------------------------------------------------------- checkpoints
+// ------------------------------------------------------------------------------------- checkpoints
 
 static int open_guard(struct sqlite *s)
 {
@@ -323,7 +338,8 @@ static int open_guard(struct sqlite *s)
     return rc;
 }
 
-// Moves what no reader needs any more; readers are short, so a moment of waiting is often enough for all of it.
+// Moves what no reader needs any more; readers are short, so a moment of waiting is often enough
+// for all of it.
 static int move_log(struct sqlite *s)
 {
     int64_t until = clock_monotonic_us() + CHECKPOINT_WAIT_US;
@@ -350,14 +366,16 @@ static int sqlite_checkpoint(struct store *base, tasker_error *err)
         return sqlite_fail(s, rc, "no second connection for a checkpoint", err);
     rc = sqlite3_exec(s->guard, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if ((rc & 0xff) == SQLITE_BUSY)
-        return 0;  // a writer that takes its time; the log can wait
+        return 0; // a writer that takes its time; the log can wait
     if (rc == SQLITE_OK) {
         s->wal_tried = s->wal_pages;
         rc = move_log(s);
     }
     if (!sqlite3_get_autocommit(s->guard))
         (void)sqlite3_exec(s->guard, "ROLLBACK", NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "the log could not be moved into the database", err);
+    return rc == SQLITE_OK
+               ? 0
+               : sqlite_fail(s, rc, "the log could not be moved into the database", err);
 }
 
 static const struct store_ops sqlite_ops = {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // sqlite_change.c - how each kind of change is written: one function per kind, found by table.
 //
-// A change of a row that must exist (a transition that ends another, a step's columns, an owner's active row) checks that
-// it was there: memory that differs from the rows is noticed here at the latest, and the turn is refused. Offers and
-// requests may be gone: the other side was free to withdraw them.
+// A change of a row that must exist (a transition that ends another, a step's columns, an owner's
+// active row) checks that it was there: memory that differs from the rows is noticed here at the
+// latest, and the turn is refused. Offers and requests may be gone: the other side was free to
+// withdraw them.
 #include "store/sqlite.h"
 
 // Runs it; the row must have been there.
@@ -57,7 +58,8 @@ static int put_edge(struct writer *w, const struct change *c)
     return sql_run(&q);
 }
 
-static int put_row(struct writer *w, const struct change *c, enum sqlite_statement flip, enum sqlite_statement insert)
+static int put_row(struct writer *w, const struct change *c, enum sqlite_statement flip,
+                   enum sqlite_statement insert)
 {
     struct sql q;
     if (c->row.flip) {
@@ -211,7 +213,8 @@ static int insert_request(struct writer *w, const struct change *c)
     int rc = sql_run(&q);
     if (rc != SQLITE_OK)
         return rc;
-    int64_t *slot = sqlite_push(&w->ret->arena, &w->ret->request_ids, &w->ret->request_count, sizeof(*slot));
+    int64_t *slot =
+        sqlite_push(&w->ret->arena, &w->ret->request_ids, &w->ret->request_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = sqlite3_last_insert_rowid(w->s->db);
@@ -254,26 +257,16 @@ static int set_classes(struct writer *w, const struct change *c)
 }
 
 static int (*const apply[CH_COUNT])(struct writer *, const struct change *) = {
-    [CH_TASK_INSERT] = put_task,
-    [CH_STEP_INSERT] = put_step,
-    [CH_EDGE_INSERT] = put_edge,
-    [CH_TASK_ROW] = put_task_row,
-    [CH_STEP_ROW] = put_step_row,
-    [CH_TASK_COMPLETE] = set_complete,
-    [CH_STEP_UPDATE] = set_step,
-    [CH_ACTIVE_INSERT] = insert_active,
-    [CH_ACTIVE_UPDATE] = update_active,
-    [CH_ACTIVE_DELETE] = delete_active,
-    [CH_OFFER_INSERT] = insert_offer,
-    [CH_OFFER_DELETE] = delete_offer,
-    [CH_OFFER_CANCEL] = cancel_offer,
-    [CH_OFFER_ANSWER] = answer_offer,
-    [CH_OFFER_RELEASE] = release_offer,
-    [CH_REQUEST_INSERT] = insert_request,
-    [CH_REQUEST_ANSWER] = answer_request,
-    [CH_REQUEST_DELETE] = delete_request,
-    [CH_LOG_INSERT] = insert_log,
-    [CH_LANE_CLASSES] = set_classes,
+    [CH_TASK_INSERT] = put_task,          [CH_STEP_INSERT] = put_step,
+    [CH_EDGE_INSERT] = put_edge,          [CH_TASK_ROW] = put_task_row,
+    [CH_STEP_ROW] = put_step_row,         [CH_TASK_COMPLETE] = set_complete,
+    [CH_STEP_UPDATE] = set_step,          [CH_ACTIVE_INSERT] = insert_active,
+    [CH_ACTIVE_UPDATE] = update_active,   [CH_ACTIVE_DELETE] = delete_active,
+    [CH_OFFER_INSERT] = insert_offer,     [CH_OFFER_DELETE] = delete_offer,
+    [CH_OFFER_CANCEL] = cancel_offer,     [CH_OFFER_ANSWER] = answer_offer,
+    [CH_OFFER_RELEASE] = release_offer,   [CH_REQUEST_INSERT] = insert_request,
+    [CH_REQUEST_ANSWER] = answer_request, [CH_REQUEST_DELETE] = delete_request,
+    [CH_LOG_INSERT] = insert_log,         [CH_LANE_CLASSES] = set_classes,
 };
 
 int sqlite_changes(struct writer *w)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sqlite_load.c - reading a task whole, in one snapshot; what a worker needs for an offered step; a step's results.
+// sqlite_load.c - reading a task whole, in one snapshot; what a worker needs for an offered step; a
+// step's results.
 #include "store/sqlite.h"
 
 // A JSON column that may not be missing: rows of others may hold NULL.
@@ -177,7 +178,7 @@ int sqlite_load_task(struct store *base, int64_t task_id, struct task_rows *ret,
     return 0;
 }
 
-// --------------------------------------------------------------------------------------------- an offered step
+// --------------------------------------------------------------------------------- an offered step
 
 static int load_offered(struct sqlite *s, int64_t step_id, struct offer_rows *r, int64_t *ret_task)
 {
@@ -216,7 +217,8 @@ static int load_parents(struct sqlite *s, int64_t step_id, struct offer_rows *r)
     return q.rc;
 }
 
-int sqlite_load_offer(struct store *base, int64_t step_id, struct offer_rows *ret, tasker_error *err)
+int sqlite_load_offer(struct store *base, int64_t step_id, struct offer_rows *ret,
+                      tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
     struct offer_rows r;
@@ -244,9 +246,10 @@ int sqlite_load_offer(struct store *base, int64_t step_id, struct offer_rows *re
     return 0;
 }
 
-// ------------------------------------------------------------------------------------------------ a step's results
+// -------------------------------------------------------------------------------- a step's results
 
-int sqlite_step_result(struct store *base, int64_t task_id, const char *name, struct blob **ret, tasker_error *err)
+int sqlite_step_result(struct store *base, int64_t task_id, const char *name, struct blob **ret,
+                       tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
     struct sql q;
@@ -267,10 +270,12 @@ int sqlite_step_result(struct store *base, int64_t task_id, const char *name, st
     if (q.rc != SQLITE_OK)
         return sqlite_fail(s, q.rc, "a step's results could not be read", err);
     if (!found)
-        return err_set(err, TASKER_E_NOT_FOUND, "task %lld has no step \"%s\"", (long long)task_id, name);
+        return err_set(err, TASKER_E_NOT_FOUND, "task %lld has no step \"%s\"", (long long)task_id,
+                       name);
     if (state == ST_NONE || !state_done(state))
-        return err_set(err, TASKER_E_STATE, "step \"%s\" of task %lld is %s, it has no results", name,
-                       (long long)task_id, state == ST_NONE ? "in an unknown state" : state_names[state]);
+        return err_set(err, TASKER_E_STATE, "step \"%s\" of task %lld is %s, it has no results",
+                       name, (long long)task_id,
+                       state == ST_NONE ? "in an unknown state" : state_names[state]);
     *ret = results;
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// sqlite_poll.c - one look at what others did, in one snapshot: a handful of indexed lookups, whatever the history is.
-// Nothing is written. What it costs grows with the number of lanes, of offers that are being run, and of requests that
-// wait, all of which are small.
+// sqlite_poll.c - one look at what others did, in one snapshot: a handful of indexed lookups,
+// whatever the history is. Nothing is written. What it costs grows with the number of lanes, of
+// offers that are being run, and of requests that wait, all of which are small.
 #include "store/sqlite.h"
 
 // A poll under way.
@@ -36,13 +36,14 @@ static int look_for_tasks(struct look *k)
 
 static int look_for_offers(struct look *k)
 {
-    for (size_t i = 0; i < k->want->want_count && !k->ret->offers; i++) {
+    for (size_t i = 0; i < k->want->want_count && !k->ret->offer_class; i++) {
         struct sql q;
         sql_start(&q, k->s, SQL_OFFERS_QUEUE);
         sql_str(&q, k->want->wants[i].handler_class);
         sql_int(&q, k->want->lane);
         sql_int(&q, k->want->wants[i].limit > 0);
-        k->ret->offers = sql_row(&q);
+        if (sql_row(&q))
+            k->ret->offer_class = k->want->wants[i].handler_class;
         if (sql_end(&q) != SQLITE_OK)
             return q.rc;
     }
@@ -77,7 +78,8 @@ static int look_for_requests(struct look *k)
     sql_start(&q, k->s, SQL_POLL_REQUESTS);
     sql_int(&q, k->want->lane);
     while (sql_row(&q)) {
-        struct poll_request *r = sqlite_push(&k->ret->arena, &k->ret->requests, &k->ret->request_count, sizeof(*r));
+        struct poll_request *r =
+            sqlite_push(&k->ret->arena, &k->ret->requests, &k->ret->request_count, sizeof(*r));
         if (!r) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -95,7 +97,8 @@ static int look_for_answer(struct look *k, int64_t request_id)
     sql_start(&q, k->s, SQL_POLL_ANSWER);
     sql_int(&q, request_id);
     while (sql_row(&q)) {
-        struct poll_answer *r = sqlite_push(&k->ret->arena, &k->ret->answers, &k->ret->answer_count, sizeof(*r));
+        struct poll_answer *r =
+            sqlite_push(&k->ret->arena, &k->ret->answers, &k->ret->answer_count, sizeof(*r));
         if (!r) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -147,7 +150,8 @@ static int look_at_my_offers(struct look *k)
 
 static int note_cancelled(struct look *k, int64_t token)
 {
-    int64_t *slot = sqlite_push(&k->ret->arena, &k->ret->cancelled, &k->ret->cancelled_count, sizeof(*slot));
+    int64_t *slot =
+        sqlite_push(&k->ret->arena, &k->ret->cancelled, &k->ret->cancelled_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = token;
@@ -194,8 +198,8 @@ static int (*const looks[])(struct look *) = {
     look_for_answers, look_at_my_offers, look_for_flags,  look_for_gone_offers, look_for_stranded,
 };
 
-int sqlite_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
-                tasker_error *err)
+int sqlite_poll(struct store *base, const struct poll_want *want, int64_t now,
+                struct poll_result *ret, tasker_error *err)
 {
     struct look k = {.s = sqlite_of(base), .want = want, .now = now, .ret = ret};
     poll_result_done(ret);

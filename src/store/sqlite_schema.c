@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // sqlite_schema.c - the tables, as a list of versions, and the migration from one to the next.
 //
-// The first thirteen tables and the view have the names, columns, NOT NULL and unique rules and foreign keys of the Rails
-// engine's schema, so that queries read the same on every backend. SQLite's types: INTEGER, TEXT; booleans are 0 and 1,
-// times UTC text "YYYY-MM-DD HH:MM:SS.ffffff", JSON is TEXT kept byte for byte. The tables tasker_core_... are ours.
+// The first thirteen tables and the view have the names, columns, NOT NULL and unique rules and
+// foreign keys of the Rails engine's schema, so that queries read the same on every backend.
+// SQLite's types: INTEGER, TEXT; booleans are 0 and 1, times UTC text "YYYY-MM-DD HH:MM:SS.ffffff",
+// JSON is TEXT kept byte for byte. The tables tasker_core_... are ours.
 //
-// Ids that others may remember (tasks, steps, transitions, templates, lanes, requests) are AUTOINCREMENT: never used
-// twice, not even after the last rows were deleted. Migration runs in one write transaction that reads the version
-// first, so processes that start together upgrade once. To change the schema, add a row to `versions`; never edit one.
+// Ids that others may remember (tasks, steps, transitions, templates, lanes, requests) are
+// AUTOINCREMENT: never used twice, not even after the last rows were deleted. Migration runs in one
+// write transaction that reads the version first, so processes that start together upgrade once. To
+// change the schema, add a row to `versions`; never edit one.
 #include <string.h>
 
 #include "store/sqlite.h"
@@ -20,7 +22,8 @@ static const char catalogue_tables[] =
 
     "CREATE TABLE tasker_named_tasks ("
     " named_task_id INTEGER PRIMARY KEY, name TEXT NOT NULL, description TEXT,"
-    " task_namespace_id INTEGER NOT NULL DEFAULT 1 REFERENCES tasker_task_namespaces(task_namespace_id),"
+    " task_namespace_id INTEGER NOT NULL DEFAULT 1 REFERENCES "
+    "tasker_task_namespaces(task_namespace_id),"
     " version TEXT NOT NULL DEFAULT '0.1.0', configuration TEXT DEFAULT '\"{}\"',"
     " created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
     "CREATE UNIQUE INDEX named_tasks_namespace_name_version_unique"
@@ -33,25 +36,31 @@ static const char catalogue_tables[] =
 
     "CREATE TABLE tasker_dependent_system_object_maps ("
     " dependent_system_object_map_id INTEGER PRIMARY KEY,"
-    " dependent_system_one_id INTEGER NOT NULL REFERENCES tasker_dependent_systems(dependent_system_id),"
-    " dependent_system_two_id INTEGER NOT NULL REFERENCES tasker_dependent_systems(dependent_system_id),"
+    " dependent_system_one_id INTEGER NOT NULL REFERENCES "
+    "tasker_dependent_systems(dependent_system_id),"
+    " dependent_system_two_id INTEGER NOT NULL REFERENCES "
+    "tasker_dependent_systems(dependent_system_id),"
     " remote_id_one TEXT NOT NULL, remote_id_two TEXT NOT NULL,"
     " created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
-    "CREATE UNIQUE INDEX dependent_system_object_maps_unique ON tasker_dependent_system_object_maps("
+    "CREATE UNIQUE INDEX dependent_system_object_maps_unique ON "
+    "tasker_dependent_system_object_maps("
     "dependent_system_one_id, dependent_system_two_id, remote_id_one, remote_id_two);"
 
     "CREATE TABLE tasker_named_steps ("
     " named_step_id INTEGER PRIMARY KEY,"
-    " dependent_system_id INTEGER NOT NULL REFERENCES tasker_dependent_systems(dependent_system_id),"
+    " dependent_system_id INTEGER NOT NULL REFERENCES "
+    "tasker_dependent_systems(dependent_system_id),"
     " name TEXT NOT NULL, description TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
-    "CREATE UNIQUE INDEX named_step_by_system_uniq ON tasker_named_steps(dependent_system_id, name);"
+    "CREATE UNIQUE INDEX named_step_by_system_uniq ON tasker_named_steps(dependent_system_id, "
+    "name);"
 
     "CREATE TABLE tasker_named_tasks_named_steps ("
     " id INTEGER PRIMARY KEY,"
     " named_task_id INTEGER NOT NULL REFERENCES tasker_named_tasks(named_task_id),"
     " named_step_id INTEGER NOT NULL REFERENCES tasker_named_steps(named_step_id),"
     " skippable INTEGER NOT NULL DEFAULT 0, default_retryable INTEGER NOT NULL DEFAULT 1,"
-    " default_retry_limit INTEGER NOT NULL DEFAULT 3, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
+    " default_retry_limit INTEGER NOT NULL DEFAULT 3, created_at TEXT NOT NULL, updated_at TEXT "
+    "NOT NULL);"
     "CREATE UNIQUE INDEX named_tasks_steps_ids_unique"
     " ON tasker_named_tasks_named_steps(named_task_id, named_step_id);"
 
@@ -64,7 +73,8 @@ static const char catalogue_tables[] =
 //   steps(task_id)            a task's steps: rebuilding, queries, the sweep of a dead lane's tasks
 //   edges(to_step_id)         a step's parents: the input of an offered step, readiness, the view
 //   edges(from_step_id)       a step's children: which results are still needed, the view
-// The transitions' unique indexes serve for everything else: the current row, and the rows of one owner in order.
+// The transitions' unique indexes serve for everything else: the current row, and the rows of one
+// owner in order.
 static const char task_tables[] =
     "CREATE TABLE tasker_tasks ("
     " task_id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -79,8 +89,10 @@ static const char task_tables[] =
     " task_id INTEGER NOT NULL REFERENCES tasker_tasks(task_id),"
     " named_step_id INTEGER NOT NULL REFERENCES tasker_named_steps(named_step_id),"
     " retryable INTEGER NOT NULL DEFAULT 1, retry_limit INTEGER DEFAULT 3,"
-    " in_process INTEGER NOT NULL DEFAULT 0, processed INTEGER NOT NULL DEFAULT 0, processed_at TEXT,"
-    " attempts INTEGER, last_attempted_at TEXT, backoff_request_seconds INTEGER, inputs TEXT, results TEXT,"
+    " in_process INTEGER NOT NULL DEFAULT 0, processed INTEGER NOT NULL DEFAULT 0, processed_at "
+    "TEXT,"
+    " attempts INTEGER, last_attempted_at TEXT, backoff_request_seconds INTEGER, inputs TEXT, "
+    "results TEXT,"
     " created_at TEXT NOT NULL, updated_at TEXT NOT NULL, skippable INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX workflow_steps_task_id_index ON tasker_workflow_steps(task_id);"
 
@@ -94,7 +106,8 @@ static const char task_tables[] =
 
     "CREATE TABLE tasker_task_transitions ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, to_state TEXT NOT NULL, from_state TEXT,"
-    " metadata TEXT DEFAULT '{}', sort_key INTEGER NOT NULL, most_recent INTEGER NOT NULL DEFAULT 1,"
+    " metadata TEXT DEFAULT '{}', sort_key INTEGER NOT NULL, most_recent INTEGER NOT NULL DEFAULT "
+    "1,"
     " task_id INTEGER NOT NULL REFERENCES tasker_tasks(task_id),"
     " created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
     "CREATE UNIQUE INDEX index_tasker_task_transitions_on_task_id_and_sort_key"
@@ -104,7 +117,8 @@ static const char task_tables[] =
 
     "CREATE TABLE tasker_workflow_step_transitions ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, to_state TEXT NOT NULL, from_state TEXT,"
-    " metadata TEXT DEFAULT '{}', sort_key INTEGER NOT NULL, most_recent INTEGER NOT NULL DEFAULT 1,"
+    " metadata TEXT DEFAULT '{}', sort_key INTEGER NOT NULL, most_recent INTEGER NOT NULL DEFAULT "
+    "1,"
     " workflow_step_id INTEGER NOT NULL REFERENCES tasker_workflow_steps(workflow_step_id),"
     " created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
     "CREATE UNIQUE INDEX idx_on_workflow_step_id_sort_key_4d476d7adb"
@@ -118,75 +132,98 @@ static const char task_tables[] =
     " annotation_type_id INTEGER NOT NULL REFERENCES tasker_annotation_types(annotation_type_id),"
     " annotation TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);";
 
-// The depth is searched upwards from the step, breadth first and each (step, depth) once, so a graph with many paths
-// costs its edges, not its paths. As in the Rails engine a depth over 50 is NULL.
+// The depth is searched upwards from the step, breadth first and each (step, depth) once, so a
+// graph with many paths costs its edges, not its paths. As in the Rails engine a depth over 50 is
+// NULL.
 static const char dag_view[] =
-    "CREATE VIEW tasker_step_dag_relationships AS SELECT s.workflow_step_id, s.task_id, s.named_step_id,"
+    "CREATE VIEW tasker_step_dag_relationships AS SELECT s.workflow_step_id, s.task_id, "
+    "s.named_step_id,"
     " (SELECT json_group_array(id) FROM (SELECT from_step_id AS id FROM tasker_workflow_step_edges"
     "  WHERE to_step_id = s.workflow_step_id ORDER BY from_step_id)) AS parent_step_ids,"
     " (SELECT json_group_array(id) FROM (SELECT to_step_id AS id FROM tasker_workflow_step_edges"
     "  WHERE from_step_id = s.workflow_step_id ORDER BY to_step_id)) AS child_step_ids,"
-    " (SELECT count(*) FROM tasker_workflow_step_edges WHERE to_step_id = s.workflow_step_id) AS parent_count,"
-    " (SELECT count(*) FROM tasker_workflow_step_edges WHERE from_step_id = s.workflow_step_id) AS child_count,"
-    " NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges WHERE to_step_id = s.workflow_step_id) AS is_root_step,"
-    " NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges WHERE from_step_id = s.workflow_step_id) AS is_leaf_step,"
+    " (SELECT count(*) FROM tasker_workflow_step_edges WHERE to_step_id = s.workflow_step_id) AS "
+    "parent_count,"
+    " (SELECT count(*) FROM tasker_workflow_step_edges WHERE from_step_id = s.workflow_step_id) AS "
+    "child_count,"
+    " NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges WHERE to_step_id = s.workflow_step_id) "
+    "AS is_root_step,"
+    " NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges WHERE from_step_id = "
+    "s.workflow_step_id) AS is_leaf_step,"
     " (WITH RECURSIVE above(id, depth) AS (SELECT s.workflow_step_id, 0 UNION"
     "  SELECT e.from_step_id, above.depth + 1 FROM above JOIN tasker_workflow_step_edges e"
     "  ON e.to_step_id = above.id WHERE above.depth < 50)"
     "  SELECT min(depth) FROM above WHERE NOT EXISTS"
-    "  (SELECT 1 FROM tasker_workflow_step_edges r WHERE r.to_step_id = above.id)) AS min_depth_from_root"
+    "  (SELECT 1 FROM tasker_workflow_step_edges r WHERE r.to_step_id = above.id)) AS "
+    "min_depth_from_root"
     " FROM tasker_workflow_steps s;";
 
-// No foreign keys from here into the tables above: their rows may be pruned without asking us. Indexes:
-//   active(priority, task_id, run_at) of free rows   the queue in the order of claims; run_at so that tasks of the
-//                                                    future are passed over without reading their rows
-//   active(run_at) of free rows                      the next due time, for a poll
-//   active(lane_id) of owned rows                    what a lane owns: retiring, takeover, the search for dangling lanes
-//   dispatch(task_id)                                a task's offers: rebuilding, who owns an offer
-//   dispatch(handler_class, token) of free rows      taking offers
-//   dispatch(worker_lane) of taken rows              news for owners, cancelled ones for workers, retiring
-//   logs(workflow_step_id)                           what a step's attempts wrote
+// No foreign keys from here into the tables above: their rows may be pruned without asking us.
+// Indexes:
+//   active_queue      free tasks in the order of claims; covering, so that no row is read in vain
+//   active_due        free tasks by time: the next due time for a poll, claims when few are due
+//   active_owner      what a lane owns: retiring, takeover, the search for lanes that do not exist
+//   dispatch_task     a task's offers: rebuilding, what was running when a lane died
+//   dispatch_free     offers to be taken, by class
+//   dispatch_taken    offers being run: news for owners, cancelled ones for workers, retiring
+//   logs_step         what a step's attempts wrote
 // lanes and requests have a handful of rows and are read whole.
 static const char core_tables[] =
     "CREATE TABLE tasker_core_lanes ("
-    " lane_id INTEGER PRIMARY KEY AUTOINCREMENT, turn INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
+    " lane_id INTEGER PRIMARY KEY AUTOINCREMENT, turn INTEGER NOT NULL, expires_at INTEGER NOT "
+    "NULL,"
     " host TEXT NOT NULL, boot_id TEXT NOT NULL, process TEXT NOT NULL, name TEXT NOT NULL,"
     " classes TEXT NOT NULL, started_at TEXT NOT NULL);"
 
     "CREATE TABLE tasker_core_active ("
-    " task_id INTEGER PRIMARY KEY, priority INTEGER NOT NULL, run_at INTEGER NOT NULL, lane_id INTEGER,"
-    " crashes INTEGER NOT NULL DEFAULT 0, suspect INTEGER NOT NULL DEFAULT 0, template_id INTEGER NOT NULL,"
+    " task_id INTEGER PRIMARY KEY, priority INTEGER NOT NULL, run_at INTEGER NOT NULL, lane_id "
+    "INTEGER,"
+    " crashes INTEGER NOT NULL DEFAULT 0, suspect INTEGER NOT NULL DEFAULT 0, template_id INTEGER "
+    "NOT NULL,"
     " deadline INTEGER);"
-    "CREATE INDEX tasker_core_active_queue ON tasker_core_active(priority, task_id, run_at) WHERE lane_id IS NULL;"
+    "CREATE INDEX tasker_core_active_queue ON tasker_core_active(lane_id, priority, task_id, "
+    "run_at)"
+    " WHERE lane_id IS NULL;"
     "CREATE INDEX tasker_core_active_due ON tasker_core_active(run_at) WHERE lane_id IS NULL;"
-    "CREATE INDEX tasker_core_active_owner ON tasker_core_active(lane_id) WHERE lane_id IS NOT NULL;"
+    "CREATE INDEX tasker_core_active_owner ON tasker_core_active(lane_id) WHERE lane_id IS NOT "
+    "NULL;"
 
     "CREATE TABLE tasker_core_templates ("
     " template_id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " named_task_id INTEGER NOT NULL REFERENCES tasker_named_tasks(named_task_id), hash TEXT NOT NULL,"
-    " body TEXT NOT NULL, directory TEXT NOT NULL, current INTEGER NOT NULL, created_at TEXT NOT NULL);"
-    "CREATE UNIQUE INDEX tasker_core_templates_content ON tasker_core_templates(named_task_id, hash);"
-    "CREATE UNIQUE INDEX tasker_core_templates_current ON tasker_core_templates(named_task_id) WHERE current = 1;"
+    " named_task_id INTEGER NOT NULL REFERENCES tasker_named_tasks(named_task_id), hash TEXT NOT "
+    "NULL,"
+    " body TEXT NOT NULL, directory TEXT NOT NULL, current INTEGER NOT NULL, created_at TEXT NOT "
+    "NULL);"
+    "CREATE UNIQUE INDEX tasker_core_templates_content ON tasker_core_templates(named_task_id, "
+    "hash);"
+    "CREATE UNIQUE INDEX tasker_core_templates_current ON tasker_core_templates(named_task_id) "
+    "WHERE current = 1;"
 
     "CREATE TABLE tasker_core_dispatch ("
     " token INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, workflow_step_id INTEGER NOT NULL,"
-    " attempt INTEGER NOT NULL, handler_class TEXT NOT NULL, deadline_us INTEGER NOT NULL, worker_lane INTEGER,"
+    " attempt INTEGER NOT NULL, handler_class TEXT NOT NULL, deadline_us INTEGER NOT NULL, "
+    "worker_lane INTEGER,"
     " begun_at INTEGER, cancel INTEGER NOT NULL DEFAULT 0, verdict INTEGER, answer TEXT, log TEXT);"
     "CREATE INDEX tasker_core_dispatch_task ON tasker_core_dispatch(task_id);"
-    "CREATE INDEX tasker_core_dispatch_free ON tasker_core_dispatch(handler_class, token) WHERE worker_lane IS NULL;"
-    "CREATE INDEX tasker_core_dispatch_taken ON tasker_core_dispatch(worker_lane) WHERE worker_lane IS NOT NULL;"
+    "CREATE INDEX tasker_core_dispatch_free ON tasker_core_dispatch(handler_class, token) WHERE "
+    "worker_lane IS NULL;"
+    "CREATE INDEX tasker_core_dispatch_taken ON tasker_core_dispatch(worker_lane) WHERE "
+    "worker_lane IS NOT NULL;"
 
     "CREATE TABLE tasker_core_requests ("
-    " request_id INTEGER PRIMARY KEY AUTOINCREMENT, task_id INTEGER NOT NULL, asker_lane INTEGER NOT NULL,"
+    " request_id INTEGER PRIMARY KEY AUTOINCREMENT, task_id INTEGER NOT NULL, asker_lane INTEGER "
+    "NOT NULL,"
     " body TEXT NOT NULL, answer TEXT, created_at TEXT NOT NULL);"
 
     "CREATE TABLE tasker_core_logs ("
-    " workflow_step_id INTEGER NOT NULL, attempt INTEGER NOT NULL, outcome TEXT NOT NULL, text TEXT NOT NULL,"
+    " workflow_step_id INTEGER NOT NULL, attempt INTEGER NOT NULL, outcome TEXT NOT NULL, text "
+    "TEXT NOT NULL,"
     " created_at TEXT NOT NULL);"
     "CREATE INDEX tasker_core_logs_step ON tasker_core_logs(workflow_step_id);"
 
     // Ids are taken ahead by raising these rows, so they must be there before the first insert.
-    "INSERT INTO sqlite_sequence(name, seq) VALUES ('tasker_tasks', 0), ('tasker_workflow_steps', 0);";
+    "INSERT INTO sqlite_sequence(name, seq) VALUES ('tasker_tasks', 0), ('tasker_workflow_steps', "
+    "0);";
 
 static const char *const version_1[] = {catalogue_tables, task_tables, dag_view, core_tables, NULL};
 
@@ -199,9 +236,10 @@ static const struct {
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 
-static const char meta_table[] = "CREATE TABLE IF NOT EXISTS tasker_core_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
+static const char meta_table[] =
+    "CREATE TABLE IF NOT EXISTS tasker_core_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
 
-// ------------------------------------------------------------------------------------------------------- versions
+// ---------------------------------------------------------------------------------------- versions
 
 static int meta_set(struct sqlite *s, const char *key, const char *value)
 {
@@ -216,7 +254,8 @@ static int meta_set(struct sqlite *s, const char *key, const char *value)
 static int read_version(struct sqlite *s, int64_t *ret)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasker_core_meta'", -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(
+        s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasker_core_meta'", -1, &st, NULL);
     int64_t tables = 0;
     if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         tables = sqlite3_column_int64(st, 0);
@@ -245,7 +284,8 @@ static int read_version(struct sqlite *s, int64_t *ret)
 static int run_scripts(struct sqlite *s, int64_t version)
 {
     int rc = SQLITE_OK;
-    for (const char *const *script = versions[version].scripts; *script && rc == SQLITE_OK; script++)
+    for (const char *const *script = versions[version].scripts; *script && rc == SQLITE_OK;
+         script++)
         rc = sqlite3_exec(s->db, *script, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return rc;
@@ -297,12 +337,12 @@ static int wrong_version(struct sqlite *s, int64_t version, tasker_error *err)
 {
     const char *path = s->path ? s->path : ":memory:";
     if (version > STORE_SCHEMA_VERSION) {
-        err_set(err, TASKER_E_SCHEMA, "%s has schema version %lld, newer than this program's %d", path,
-                (long long)version, STORE_SCHEMA_VERSION);
+        err_set(err, TASKER_E_SCHEMA, "%s has schema version %lld, newer than this program's %d",
+                path, (long long)version, STORE_SCHEMA_VERSION);
         err_remedy(err, "use a newer version of this program");
     } else {
-        err_set(err, TASKER_E_SCHEMA, "%s has schema version %lld, this program needs %d", path, (long long)version,
-                STORE_SCHEMA_VERSION);
+        err_set(err, TASKER_E_SCHEMA, "%s has schema version %lld, this program needs %d", path,
+                (long long)version, STORE_SCHEMA_VERSION);
         err_remedy(err, "migrate the database, or open it with \"migrate\": true");
     }
     return TASKER_E_SCHEMA;
@@ -322,7 +362,8 @@ static int read_id(struct sqlite *s, tasker_error *err)
     if (q.rc != SQLITE_OK)
         return sqlite_fail(s, q.rc, "the database's id could not be read", err);
     if (s->database_id[0] == '\0')
-        return err_set(err, TASKER_E_SCHEMA, "%s has no database id", s->path ? s->path : ":memory:");
+        return err_set(err, TASKER_E_SCHEMA, "%s has no database id",
+                       s->path ? s->path : ":memory:");
     return 0;
 }
 

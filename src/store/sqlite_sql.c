@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// sqlite_sql.c - prepared statements: each is prepared when it is used for the first time and kept until the connection
-// closes; binding goes by position and fails once. Texts are bound without a copy, so they must live until the statement
-// has run; they are never looked at after that.
+// sqlite_sql.c - prepared statements: each is prepared when it is used for the first time and kept
+// until the connection closes; binding goes by position and fails once. Texts are bound without a
+// copy, so they must live until the statement has run; they are never looked at after that.
 #include <string.h>
 
 #include "store/sqlite.h"
@@ -18,17 +18,17 @@ void sql_start(struct sql *q, struct sqlite *s, enum sqlite_statement id)
     q->rc = SQLITE_OK;
     q->at = q->times = 0;
     if (!s->statements[id])
-        q->rc = sqlite3_prepare_v3(s->db, sqlite_statement_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[id],
-                                   NULL);
+        q->rc = sqlite3_prepare_v3(s->db, sqlite_statement_texts[id], -1, SQLITE_PREPARE_PERSISTENT,
+                                   &s->statements[id], NULL);
     q->st = s->statements[id];
 }
 
 // Every binding of a statement comes by here.
-#define BIND(q, call)        \
-    do {                     \
-        (q)->at++;           \
-        if ((q)->rc == 0)    \
-            (q)->rc = (call); \
+#define BIND(q, call)                                                                              \
+    do {                                                                                           \
+        (q)->at++;                                                                                 \
+        if ((q)->rc == 0)                                                                          \
+            (q)->rc = (call);                                                                      \
     } while (0)
 
 void sql_int(struct sql *q, int64_t v)
@@ -120,7 +120,7 @@ int sql_hit(struct sql *q, int64_t *ret_rows)
     return rc;
 }
 
-// ------------------------------------------------------------------------------------------------------- columns
+// ----------------------------------------------------------------------------------------- columns
 
 int64_t sql_int_at(const struct sql *q, int column)
 {
@@ -174,7 +174,8 @@ struct span sql_keep(struct sql *q, struct arena *a, int column)
     return (struct span){copy, text.len};
 }
 
-int sql_one_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter, int64_t otherwise, int64_t *ret)
+int sql_one_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter, int64_t otherwise,
+                int64_t *ret)
 {
     struct sql q;
     sql_start(&q, s, id);
@@ -197,7 +198,8 @@ void *sqlite_push(struct arena *a, void *items, size_t *count, size_t size)
     char *list = NULL;
     size_t n = *count;
     memcpy(&list, items, sizeof(list));
-    if (n == 0 || (n >= PUSH_FIRST && (n & (n - 1)) == 0)) {  // full: its size is the next power of two
+    if (n == 0 ||
+        (n >= PUSH_FIRST && (n & (n - 1)) == 0)) { // full: its size is the next power of two
         char *larger = arena_alloc(a, (n == 0 ? PUSH_FIRST : 2 * n) * size);
         if (!larger)
             return NULL;

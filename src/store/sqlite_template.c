@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// sqlite_template.c - templates and the catalogue rows they need (namespace, named task, systems, named steps, links), in
-// a transaction of its own. Rows are found or created in one fixed order, by name, so that processes that register at the
-// same time never wait for each other in a circle. Registering what is there already writes nothing.
+// sqlite_template.c - templates and the catalogue rows they need (namespace, named task, systems,
+// named steps, links), in a transaction of its own. Rows are found or created in one fixed order,
+// by name, so that processes that register at the same time never wait for each other in a circle.
+// Registering what is there already writes nothing.
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ static int by_system_and_name(const void *a, const void *b, void *user)
 }
 
 // One integer found by one or two names.
-static int find_id(struct sqlite *s, enum sqlite_statement id, const char *first, const char *second, int64_t *ret)
+static int find_id(struct sqlite *s, enum sqlite_statement id, const char *first,
+                   const char *second, int64_t *ret)
 {
     struct sql q;
     bool found = false;
@@ -41,8 +43,8 @@ static int find_id(struct sqlite *s, enum sqlite_statement id, const char *first
     return q.rc != SQLITE_OK || found ? q.rc : TURN_MISSED;
 }
 
-static int put_name(struct sqlite *s, enum sqlite_statement put, enum sqlite_statement get, const char *name,
-                    int64_t now, int64_t *ret)
+static int put_name(struct sqlite *s, enum sqlite_statement put, enum sqlite_statement get,
+                    const char *name, int64_t now, int64_t *ret)
 {
     struct sql q;
     sql_start(&q, s, put);
@@ -78,8 +80,8 @@ static int put_named_task(struct sqlite *s, const struct template *t, int64_t no
     return q.rc;
 }
 
-static int put_named_step(struct sqlite *s, const struct template *t, uint32_t step, int64_t system, int64_t task,
-                          int64_t now, int64_t *ret)
+static int put_named_step(struct sqlite *s, const struct template *t, uint32_t step, int64_t system,
+                          int64_t task, int64_t now, int64_t *ret)
 {
     const struct template_step *def = &t->steps[step];
     struct sql q;
@@ -103,8 +105,8 @@ static int put_named_step(struct sqlite *s, const struct template *t, uint32_t s
 }
 
 // All systems first, then all named steps: `order` is sorted by system, then name.
-static int put_steps(struct sqlite *s, const struct template *t, const uint32_t *order, int64_t task, int64_t now,
-                     int32_t *ret_ids)
+static int put_steps(struct sqlite *s, const struct template *t, const uint32_t *order,
+                     int64_t task, int64_t now, int32_t *ret_ids)
 {
     int rc = SQLITE_OK;
     int64_t system = 0, id = 0;
@@ -121,7 +123,8 @@ static int put_steps(struct sqlite *s, const struct template *t, const uint32_t 
 }
 
 // The content that a named task has now; *ret_id 0: none.
-static int find_current(struct sqlite *s, int64_t task, const char *hash, int64_t *ret_id, bool *ret_same)
+static int find_current(struct sqlite *s, int64_t task, const char *hash, int64_t *ret_id,
+                        bool *ret_same)
 {
     struct sql q;
     sql_start(&q, s, SQL_TEMPLATE_CURRENT);
@@ -134,7 +137,8 @@ static int find_current(struct sqlite *s, int64_t task, const char *hash, int64_
     return q.rc;
 }
 
-static int put_content(struct sqlite *s, const struct template *t, int64_t task, int64_t now, int64_t *ret)
+static int put_content(struct sqlite *s, const struct template *t, int64_t task, int64_t now,
+                       int64_t *ret)
 {
     struct sql q;
     sql_start(&q, s, SQL_TEMPLATE_RETIRE);
@@ -150,13 +154,15 @@ static int put_content(struct sqlite *s, const struct template *t, int64_t task,
     sql_time(&q, now);
     if (sql_row(&q)) {
         *ret = sql_int_at(&q, 0);
-        sql_run(&q);  // RETURNING gives its row before the statement is through
+        sql_run(&q); // RETURNING gives its row before the statement is through
     }
     return q.rc;
 }
 
-// What does not belong to the content: the folder that relative paths start from, and the copy for the Rails engine.
-static int put_rest(struct sqlite *s, const struct template *t, int64_t task, int64_t template_id, int64_t now)
+// What does not belong to the content: the folder that relative paths start from, and the copy for
+// the Rails engine.
+static int put_rest(struct sqlite *s, const struct template *t, int64_t task, int64_t template_id,
+                    int64_t now)
 {
     struct sql q;
     sql_start(&q, s, SQL_TEMPLATE_DIRECTORY);
@@ -181,7 +187,8 @@ struct registration {
     bool conflict;
 };
 
-static int put_template(struct sqlite *s, const struct template *t, bool replace, int64_t now, struct registration *r)
+static int put_template(struct sqlite *s, const struct template *t, bool replace, int64_t now,
+                        struct registration *r)
 {
     int64_t current = 0;
     bool same = false;
@@ -201,7 +208,8 @@ static int put_template(struct sqlite *s, const struct template *t, bool replace
     return rc == SQLITE_OK ? put_steps(s, t, r->order, r->task, now, r->step_ids) : rc;
 }
 
-static int transact(struct sqlite *s, const struct template *t, bool replace, int64_t now, struct registration *r)
+static int transact(struct sqlite *s, const struct template *t, bool replace, int64_t now,
+                    struct registration *r)
 {
     struct sql q;
     sql_start(&q, s, SQL_BEGIN);
@@ -221,7 +229,8 @@ static void fill_in(struct template *t, const struct registration *r)
     t->named_step_ids = r->step_ids;
 }
 
-int sqlite_register_template(struct store *base, struct template *t, bool replace, int64_t now, tasker_error *err)
+int sqlite_register_template(struct store *base, struct template *t, bool replace, int64_t now,
+                             tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
     struct registration r = {0};
@@ -240,12 +249,12 @@ int sqlite_register_template(struct store *base, struct template *t, bool replac
     }
     int code;
     if (rc == SQLITE_OK) {
-        code = err_set(err, TASKER_E_CONFLICT, "%s/%s/%s is registered with other content", t->namespace_name, t->name,
-                       t->version);
+        code = err_set(err, TASKER_E_CONFLICT, "%s/%s/%s is registered with other content",
+                       t->namespace_name, t->name, t->version);
         err_remedy(err, "raise its version, or ask for the content to be replaced");
     } else if (rc == TURN_MISSED) {
-        code = err_set(err, TASKER_E_STORE, "a catalogue row of %s/%s/%s is not there", t->namespace_name, t->name,
-                       t->version);
+        code = err_set(err, TASKER_E_STORE, "a catalogue row of %s/%s/%s is not there",
+                       t->namespace_name, t->name, t->version);
     } else {
         code = sqlite_fail(s, rc, "the template could not be registered", err);
     }
@@ -253,11 +262,11 @@ int sqlite_register_template(struct store *base, struct template *t, bool replac
     return code;
 }
 
-// -------------------------------------------------------------------------------------------------------- loading
+// ----------------------------------------------------------------------------------------- loading
 
 // The newest version, or the one that is named. *ret 0: none.
-static int choose_version(struct sqlite *s, const char *namespace_name, const char *name, const char *version,
-                          int64_t *ret)
+static int choose_version(struct sqlite *s, const char *namespace_name, const char *name,
+                          const char *version, int64_t *ret)
 {
     bool latest = !version || strcmp(version, "latest") == 0;
     struct arena arena;
@@ -271,7 +280,8 @@ static int choose_version(struct sqlite *s, const char *namespace_name, const ch
         const char *candidate = sql_keep(&q, &arena, 1).p;
         if (!candidate)
             continue;
-        if (latest ? !best || template_compare_versions(candidate, best) > 0 : strcmp(candidate, version) == 0) {
+        if (latest ? !best || template_compare_versions(candidate, best) > 0
+                   : strcmp(candidate, version) == 0) {
             best = candidate;
             *ret = sql_int_at(&q, 0);
         }
@@ -305,7 +315,8 @@ static int read_stored(struct sqlite *s, struct arena *a, int64_t template_id, s
     return q.rc;
 }
 
-static int complete_ids(struct sqlite *s, struct template *t, int64_t template_id, const struct stored *r)
+static int complete_ids(struct sqlite *s, struct template *t, int64_t template_id,
+                        const struct stored *r)
 {
     t->template_id = template_id;
     t->named_task_id = (int32_t)r->task;
@@ -322,8 +333,8 @@ static int complete_ids(struct sqlite *s, struct template *t, int64_t template_i
     return rc;
 }
 
-static int compile(struct sqlite *s, const struct stored *r, int64_t template_id, struct template **ret,
-                   tasker_error *err)
+static int compile(struct sqlite *s, const struct stored *r, int64_t template_id,
+                   struct template **ret, tasker_error *err)
 {
     struct template_errors errors;
     struct template *t = NULL;
@@ -335,16 +346,17 @@ static int compile(struct sqlite *s, const struct stored *r, int64_t template_id
     int rc = complete_ids(s, t, template_id, r);
     if (rc != SQLITE_OK) {
         template_unref(t);
-        return rc == TURN_MISSED ? err_set(err, TASKER_E_STORE, "template %lld has no catalogue rows",
-                                           (long long)template_id)
-                                 : sqlite_fail(s, rc, "the template could not be read", err);
+        return rc == TURN_MISSED
+                   ? err_set(err, TASKER_E_STORE, "template %lld has no catalogue rows",
+                             (long long)template_id)
+                   : sqlite_fail(s, rc, "the template could not be read", err);
     }
     *ret = t;
     return 0;
 }
 
-static int load(struct sqlite *s, struct arena *a, int64_t template_id, const char *namespace_name, const char *name,
-                const char *version, struct template **ret, tasker_error *err)
+static int load(struct sqlite *s, struct arena *a, int64_t template_id, const char *namespace_name,
+                const char *name, const char *version, struct template **ret, tasker_error *err)
 {
     int rc = SQLITE_OK;
     struct stored stored = {0};
@@ -358,13 +370,15 @@ static int load(struct sqlite *s, struct arena *a, int64_t template_id, const ch
     if (stored.body)
         return compile(s, &stored, template_id, ret, err);
     if (by_id)
-        return err_set(err, TASKER_E_NOT_FOUND, "there is no template %lld", (long long)template_id);
-    return err_set(err, TASKER_E_NOT_FOUND, "no template %s/%s/%s is registered", namespace_name, name,
-                   version ? version : "latest");
+        return err_set(err, TASKER_E_NOT_FOUND, "there is no template %lld",
+                       (long long)template_id);
+    return err_set(err, TASKER_E_NOT_FOUND, "no template %s/%s/%s is registered", namespace_name,
+                   name, version ? version : "latest");
 }
 
-int sqlite_load_template(struct store *base, int64_t template_id, const char *namespace_name, const char *name,
-                         const char *version, struct template **ret, tasker_error *err)
+int sqlite_load_template(struct store *base, int64_t template_id, const char *namespace_name,
+                         const char *name, const char *version, struct template **ret,
+                         tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
     struct arena arena;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
-// sqlite_turn.c - a turn as one transaction: the fence, then what the turn asks for, then its changes.
+// sqlite_turn.c - a turn as one transaction: the fence, then what the turn asks for, then its
+// changes.
 //
 //     BEGIN IMMEDIATE            busy, disk full, ...: nothing happened, RETRY
 //     the fence                  no row hit: rolled back, FENCED
 //     takeover, ids, claims, offers
-//     the changes in order       a constraint or size: rolled back, REFUSED with the culprit; else RETRY
-//     COMMIT                     busy: RETRY; any other failure: UNKNOWN, until resolve has read the lane's turn
+//     the changes in order       a constraint or size: rolled back, REFUSED with the culprit; else
+//     RETRY COMMIT                     busy: RETRY; any other failure: UNKNOWN, until resolve has
+//     read the lane's turn
 //
-// SQLite publishes a commit to others (and to us) in its very last step, so a COMMIT that failed is not visible and
-// resolve answers at once; only a crash in between can make it so, and then the next owner reads it from the file.
+// SQLite publishes a commit to others (and to us) in its very last step, so a COMMIT that failed is
+// not visible and resolve answers at once; only a crash in between can make it so, and then the
+// next owner reads it from the file.
 #include "store/sqlite.h"
 
 static int run_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter)
@@ -38,7 +41,7 @@ static int fence(struct writer *w)
     return rc != SQLITE_OK ? rc : hit == 1 ? SQLITE_OK : TURN_FENCED;
 }
 
-// ------------------------------------------------------------------------------------------------------- takeover
+// ---------------------------------------------------------------------------------------- takeover
 
 // Tasks whose lane is not there any more become free, under suspicion.
 static int sweep(struct writer *w)
@@ -74,9 +77,10 @@ static int take_over(struct writer *w)
     return rc == SQLITE_OK ? sweep(w) : rc;
 }
 
-// ------------------------------------------------------------------------------------------------------------ ids
+// --------------------------------------------------------------------------------------------- ids
 
-static int take_ids(struct writer *w, const char *table, uint32_t count, struct id_range **ret, size_t *ret_ranges)
+static int take_ids(struct writer *w, const char *table, uint32_t count, struct id_range **ret,
+                    size_t *ret_ranges)
 {
     if (count == 0)
         return SQLITE_OK;
@@ -98,11 +102,12 @@ static int take_ids(struct writer *w, const char *table, uint32_t count, struct 
     return q.rc != SQLITE_OK ? q.rc : found ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
-// --------------------------------------------------------------------------------------------------------- claims
+// ------------------------------------------------------------------------------------------ claims
 
 static int note_claim(struct writer *w, int64_t task_id)
 {
-    int64_t *slot = sqlite_push(&w->ret->arena, &w->ret->claimed, &w->ret->claimed_count, sizeof(*slot));
+    int64_t *slot =
+        sqlite_push(&w->ret->arena, &w->ret->claimed, &w->ret->claimed_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = task_id;
@@ -120,13 +125,21 @@ static int take_active(struct writer *w, int64_t task_id)
     return rc == SQLITE_OK && hit != 1 ? TURN_MISSED : rc;
 }
 
+// The queue is in the order of claims, so a long one is read from its head. When little of it is
+// due (a million tasks for tomorrow) those few are found by their time and put in order.
+#define FEW_DUE 1000
+
 static int claim_free(struct writer *w)
 {
     if (w->turn->claim_limit <= 0)
         return SQLITE_OK;
     size_t first = w->ret->claimed_count;
+    int64_t due = 0;
+    int counted = sql_one_int(w->s, SQL_ACTIVE_DUE_COUNT, w->turn->now, 0, &due);
+    if (counted != SQLITE_OK || due == 0)
+        return counted;
     struct sql q;
-    sql_start(&q, w->s, SQL_ACTIVE_QUEUE);
+    sql_start(&q, w->s, due < FEW_DUE ? SQL_ACTIVE_DUE : SQL_ACTIVE_QUEUE);
     sql_int(&q, w->turn->now);
     sql_int(&q, w->turn->claim_limit);
     while (sql_row(&q))
@@ -196,7 +209,7 @@ static int claim_one(struct writer *w)
     return rc == SQLITE_OK ? note_claim(w, task_id) : rc;
 }
 
-// --------------------------------------------------------------------------------------------------------- offers
+// ------------------------------------------------------------------------------------------ offers
 
 static int note_offers(struct writer *w, const struct offer_want *want)
 {
@@ -207,7 +220,8 @@ static int note_offers(struct writer *w, const struct offer_want *want)
     sql_int(&q, w->turn->lane);
     sql_int(&q, want->limit > 0 ? want->limit : 0);
     while (sql_row(&q)) {
-        struct offer_taken *o = sqlite_push(&w->ret->arena, &w->ret->offers, &w->ret->offer_count, sizeof(*o));
+        struct offer_taken *o =
+            sqlite_push(&w->ret->arena, &w->ret->offers, &w->ret->offer_count, sizeof(*o));
         if (!o || !name) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -242,7 +256,7 @@ static int take_offers(struct writer *w)
     return rc;
 }
 
-// ------------------------------------------------------------------------------------------------- kinds of turns
+// ---------------------------------------------------------------------------------- kinds of turns
 
 static int do_work(struct writer *w)
 {
@@ -251,9 +265,11 @@ static int do_work(struct writer *w)
     if (rc == SQLITE_OK && (t->takeover || t->dead_lane_count > 0))
         rc = take_over(w);
     if (rc == SQLITE_OK)
-        rc = take_ids(w, "tasker_tasks", t->want_task_ids, &w->ret->task_ids, &w->ret->task_id_ranges);
+        rc = take_ids(w, "tasker_tasks", t->want_task_ids, &w->ret->task_ids,
+                      &w->ret->task_id_ranges);
     if (rc == SQLITE_OK)
-        rc = take_ids(w, "tasker_workflow_steps", t->want_step_ids, &w->ret->step_ids, &w->ret->step_id_ranges);
+        rc = take_ids(w, "tasker_workflow_steps", t->want_step_ids, &w->ret->step_ids,
+                      &w->ret->step_id_ranges);
     if (rc == SQLITE_OK)
         rc = claim_one(w);
     if (rc == SQLITE_OK)
@@ -282,7 +298,8 @@ static int do_register(struct writer *w)
 
 static int do_retire(struct writer *w)
 {
-    static const uint16_t leave[] = {SQL_ACTIVE_FREE, SQL_OFFERS_FREE, SQL_REQUESTS_FREE, SQL_LANE_DELETE};
+    static const uint16_t leave[] = {SQL_ACTIVE_FREE, SQL_OFFERS_FREE, SQL_REQUESTS_FREE,
+                                     SQL_LANE_DELETE};
     int rc = fence(w);
     if (rc == SQLITE_OK)
         rc = sqlite_changes(w);
@@ -298,7 +315,7 @@ static int (*const kinds[])(struct writer *) = {
     [TURN_PLAIN] = sqlite_changes,
 };
 
-// ------------------------------------------------------------------------------------------------------- outcomes
+// ---------------------------------------------------------------------------------------- outcomes
 
 static void reset_result(struct turn_result *r)
 {
@@ -321,7 +338,8 @@ static void forget(struct turn_result *r)
 static bool refuses(int rc)
 {
     int kind = rc & 0xff;
-    return rc == TURN_MISSED || kind == SQLITE_CONSTRAINT || kind == SQLITE_TOOBIG || kind == SQLITE_MISMATCH;
+    return rc == TURN_MISSED || kind == SQLITE_CONSTRAINT || kind == SQLITE_TOOBIG ||
+           kind == SQLITE_MISMATCH;
 }
 
 static void describe(struct writer *w, int rc, const char *phase)
@@ -337,12 +355,14 @@ static void describe(struct writer *w, int rc, const char *phase)
         sqlite_fail(w->s, rc, what, &r->error);
 }
 
-// A duplicate is refused with the first task's id. When the first is in this same turn nothing is durable that could be
-// named, and no culprit either: the caller tries with fewer inputs until the first is committed.
+// A duplicate is refused with the first task's id. When the first is in this same turn nothing is
+// durable that could be named, and no culprit either: the caller tries with fewer inputs until the
+// first is committed.
 static void find_duplicate(struct writer *w, int rc)
 {
     struct turn_result *r = w->ret;
-    if (rc != SQLITE_CONSTRAINT_UNIQUE || r->culprit < 0 || w->turn->changes[r->culprit].kind != CH_TASK_INSERT)
+    if (rc != SQLITE_CONSTRAINT_UNIQUE || r->culprit < 0 ||
+        w->turn->changes[r->culprit].kind != CH_TASK_INSERT)
         return;
     struct sql q;
     int64_t existing = 0;
@@ -357,7 +377,8 @@ static void find_duplicate(struct writer *w, int rc)
         return;
     }
     r->existing_task_id = existing;
-    err_set(&r->error, TASKER_E_DUPLICATE, "task %lld was submitted with the same identity", (long long)existing);
+    err_set(&r->error, TASKER_E_DUPLICATE, "task %lld was submitted with the same identity",
+            (long long)existing);
 }
 
 static enum commit_outcome outcome_of(int rc, bool committing)
@@ -369,7 +390,8 @@ static enum commit_outcome outcome_of(int rc, bool committing)
 
 static void settle(struct writer *w, int rc, bool committing)
 {
-    describe(w, rc, committing ? "the turn could not be committed" : "the turn could not be written");
+    describe(w, rc,
+             committing ? "the turn could not be committed" : "the turn could not be written");
     sqlite_rollback(w->s);
     forget(w->ret);
     w->ret->outcome = outcome_of(rc, committing);
@@ -399,8 +421,9 @@ enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn)
     struct sqlite *s = sqlite_of(base);
     int64_t number = -1;
     if (turn->kind == TURN_REGISTER)
-        return OUT_RETRY;  // a row that was made after all owns nothing and expires
-    if (turn->kind == TURN_PLAIN || sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number) != SQLITE_OK)
+        return OUT_RETRY; // a row that was made after all owns nothing and expires
+    if (turn->kind == TURN_PLAIN ||
+        sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number) != SQLITE_OK)
         return OUT_UNKNOWN;
     if (number == turn->number - 1)
         return OUT_RETRY;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// store.c - what all backends share: the table of URI schemes, and the beginning and end of the structs that carry
-// results out of a store.
+// store.c - what all backends share: the table of URI schemes, and the beginning and end of the
+// structs that carry results out of a store.
 #include "store/store.h"
 
 #include <string.h>
@@ -16,12 +16,14 @@ const char *const commit_outcome_names[OUT_COUNT] = {
 // One row per backend: what its URIs begin with and who opens the rest.
 static const struct {
     struct span prefix;
-    int (*open)(const char *place, const struct store_options *options, struct store **ret, tasker_error *err);
+    int (*open)(const char *place, const struct store_options *options, struct store **ret,
+                tasker_error *err);
 } schemes[] = {
     {{"sqlite:", 7}, sqlite_open},
 };
 
-int store_open(const char *uri, const struct store_options *options, struct store **ret, tasker_error *err)
+int store_open(const char *uri, const struct store_options *options, struct store **ret,
+               tasker_error *err)
 {
     for (size_t i = 0; uri && i < ARRAY_SIZE(schemes); i++)
         if (strncmp(uri, schemes[i].prefix.p, schemes[i].prefix.len) == 0)

@@ -155,7 +155,7 @@ struct poll_result {
     bool lane_alive;          // our row exists
     bool tasks_due;           // free tasks that are due
     int64_t next_run_at;      // earliest free task that is not due, 0: none
-    bool offers;              // free offers of wanted classes
+    const char *offer_class;  // the first wanted class of which there is a free offer (borrowed from the want), or NULL
     struct poll_lane *lanes;  // all but ours
     size_t lane_count;
     struct poll_request *requests;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
-// contract.c - the words of contract.h: worlds, scripts, owners; and the runner that puts the parts of the suite together.
+// contract.c - the words of contract.h: worlds, scripts, owners; and the runner that puts the parts
+// of the suite together.
 #include "contract.h"
 
 static const struct backend *the_backend;
 const struct backend *const *const contract_backend = &the_backend;
 
-static const char line_yaml[] =
-    "name: line\n"
-    "namespace_name: contract\n"
-    "version: 1.0.0\n"
-    "task_handler_class: Line\n"
-    "default_dependent_system: here\n"
-    "step_templates:\n"
-    "  - { name: a, handler_class: A }\n"
-    "  - { name: b, handler_class: B, depends_on_step: a }\n"
-    "  - { name: c, handler_class: C, depends_on_step: b }\n";
+static const char line_yaml[] = "name: line\n"
+                                "namespace_name: contract\n"
+                                "version: 1.0.0\n"
+                                "task_handler_class: Line\n"
+                                "default_dependent_system: here\n"
+                                "step_templates:\n"
+                                "  - { name: a, handler_class: A }\n"
+                                "  - { name: b, handler_class: B, depends_on_step: a }\n"
+                                "  - { name: c, handler_class: C, depends_on_step: b }\n";
 
-// ---------------------------------------------------------------------------------------------------------- worlds
+// ------------------------------------------------------------------------------------------ worlds
 
 struct template *template_from(const char *yaml)
 {
@@ -85,7 +85,7 @@ void world_text(struct world *w, char *out, size_t size, const char *fmt, ...)
     the_backend->text(w->uri, sql, out, size);
 }
 
-// --------------------------------------------------------------------------------------------------------- scripts
+// ----------------------------------------------------------------------------------------- scripts
 
 struct change *script_add(struct script *s, enum change_kind kind)
 {
@@ -96,8 +96,8 @@ struct change *script_add(struct script *s, enum change_kind kind)
     return c;
 }
 
-void script_row(struct script *s, enum change_kind kind, int64_t owner, enum state from, enum state to, int sort_key,
-                int64_t at, const char *metadata)
+void script_row(struct script *s, enum change_kind kind, int64_t owner, enum state from,
+                enum state to, int sort_key, int64_t at, const char *metadata)
 {
     struct change *c = script_add(s, kind);
     c->row.owner_id = owner;
@@ -110,7 +110,7 @@ void script_row(struct script *s, enum change_kind kind, int64_t owner, enum sta
     c->row.metadata = span_of(metadata);
 }
 
-static char identities[64][32];  // texts must live until the commit
+static char identities[64][32]; // texts must live until the commit
 
 void script_task(struct world *w, struct script *s, int64_t task, int64_t step, bool own)
 {
@@ -152,7 +152,8 @@ void script_task(struct world *w, struct script *s, int64_t task, int64_t step, 
 void script_start(struct world *w, struct script *s, int64_t task, int64_t at)
 {
     static char metadata[64];
-    (void)snprintf(metadata, sizeof(metadata), "{\"template_id\":%lld}", (long long)w->tpl->template_id);
+    (void)snprintf(metadata, sizeof(metadata), "{\"template_id\":%lld}",
+                   (long long)w->tpl->template_id);
     script_row(s, CH_TASK_ROW, task, ST_PENDING, ST_IN_PROGRESS, 10, at, metadata);
 }
 
@@ -175,7 +176,7 @@ void script_step_done(struct script *s, int64_t step, int64_t at, bool flip, con
     c->step_update.results = span_of(results);
 }
 
-// ---------------------------------------------------------------------------------------------------------- owners
+// ------------------------------------------------------------------------------------------ owners
 
 void owner_begin(struct owner *o, struct store *s, int64_t now)
 {
@@ -183,7 +184,8 @@ void owner_begin(struct owner *o, struct store *s, int64_t now)
     o->store = s;
     o->now = now;
     turn_result_init(&o->r);
-    struct turn t = {.kind = TURN_REGISTER, .now = now, .lease_us = LEASE, .process = "1/1", .name = "engine"};
+    struct turn t = {
+        .kind = TURN_REGISTER, .now = now, .lease_us = LEASE, .process = "1/1", .name = "engine"};
     s->ops->commit(s, &t, &o->r);
     assert_int_equal(o->r.outcome, OUT_COMMITTED);
     o->lane = o->r.lane;
@@ -232,7 +234,8 @@ enum claim_answer owner_claim_task(struct owner *o, int64_t task)
 void plain_write(struct store *s, struct script *script, int64_t now)
 {
     struct turn_result r;
-    struct turn t = {.kind = TURN_PLAIN, .changes = script->list, .change_count = script->count, .now = now};
+    struct turn t = {
+        .kind = TURN_PLAIN, .changes = script->list, .change_count = script->count, .now = now};
     turn_result_init(&r);
     s->ops->commit(s, &t, &r);
     if (r.outcome != OUT_COMMITTED)
@@ -263,12 +266,13 @@ void assert_span_at(struct span s, const char *text, const char *file, int line)
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------- runner
+// ------------------------------------------------------------------------------------------ runner
 
 int contract_run(const struct backend *b)
 {
-    static const struct CMUnitTest *const parts[] = {contract_turn_tests, contract_claim_tests, contract_row_tests,
-                                                     contract_offer_tests, contract_template_tests};
+    static const struct CMUnitTest *const parts[] = {contract_turn_tests, contract_claim_tests,
+                                                     contract_row_tests, contract_offer_tests,
+                                                     contract_template_tests};
     struct CMUnitTest tests[128] = {{0}};
     size_t count = 0;
     the_backend = b;

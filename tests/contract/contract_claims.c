@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// contract_claims.c - who owns a task: claims against claims, takeover and its crash counts, retiring, operators' claims.
+// contract_claims.c - who owns a task: claims against claims, takeover and its crash counts,
+// retiring, operators' claims.
 #include <pthread.h>
 
 #include "contract.h"
@@ -51,7 +52,8 @@ static void *claim_until_empty(void *user)
     struct turn t = {.kind = TURN_REGISTER, .now = T0, .lease_us = LEASE};
     turn_result_init(&r);
     c->store->ops->commit(c->store, &t, &r);
-    t = (struct turn){.kind = TURN_WORK, .lane = r.lane, .now = T0, .lease_us = LEASE, .claim_limit = 1};
+    t = (struct turn){
+        .kind = TURN_WORK, .lane = r.lane, .now = T0, .lease_us = LEASE, .claim_limit = 1};
     do {
         t.number = ++number;
         c->store->ops->commit(c->store, &t, &r);
@@ -87,7 +89,8 @@ static void claims_at_the_same_time_are_disjoint_and_lose_nothing(void **state)
 static void claims_go_by_priority_then_id_and_wait_for_their_time(void **state)
 {
     struct world *w = *state;
-    static const uint8_t priorities[] = {PRIO_LOW, PRIO_NORMAL, PRIO_CRITICAL, PRIO_NORMAL, PRIO_HIGH};
+    static const uint8_t priorities[] = {PRIO_LOW, PRIO_NORMAL, PRIO_CRITICAL, PRIO_NORMAL,
+                                         PRIO_HIGH};
     static const int64_t expected[] = {5, 2, 4, 1};
     struct owner o;
     for (int i = 0; i < 5; i++) {
@@ -109,6 +112,28 @@ static void claims_go_by_priority_then_id_and_wait_for_their_time(void **state)
     owner_end(&o);
 }
 
+static void a_long_queue_is_claimed_from_its_head(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    (*contract_backend)
+        ->run(w->uri,
+              "INSERT INTO tasker_core_active(task_id, priority, run_at, crashes, suspect, "
+              "template_id) "
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+              "SELECT i, i % 4, 0, 0, 0, 1 FROM n");
+    owner_begin(&o, w->b, T0);
+    assert_int_equal(owner_claim(&o, 3), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(o.r.claimed[i], (i + 1) * 4);
+    assert_int_equal(owner_claim(&o, 2000), 2000);
+    assert_int_equal(o.r.claimed[1999],
+                     511); // 1,875 of the first three priorities, then 3, 7, ... the 128th
+    assert_int_equal(owner_claim(&o, 2000), 497);
+    assert_int_equal(owner_claim(&o, 2000), 0);
+    owner_end(&o);
+}
+
 static void an_operators_claim_has_four_answers(void **state)
 {
     struct world *w = *state;
@@ -120,11 +145,11 @@ static void an_operators_claim_has_four_answers(void **state)
     assert_int_equal(o.r.claimed_count, 0);
 
     script_task(w, &s, 1, 1, false);
-    s.list[1].active.run_at = T0 + 60 * SECOND;  // free, not due: an operator does not wait
+    s.list[1].active.run_at = T0 + 60 * SECOND; // free, not due: an operator does not wait
     plain_write(w->a, &s, T0);
     assert_int_equal(owner_claim_task(&o, 1), CLAIM_TAKEN);
     assert_int_equal(o.r.claimed_count, 1);
-    assert_int_equal(owner_claim_task(&o, 1), CLAIM_TAKEN);  // ours already
+    assert_int_equal(owner_claim_task(&o, 1), CLAIM_TAKEN); // ours already
     assert_int_equal(o.r.claimed_count, 0);
     assert_int_equal(owner_claim_task(&other, 1), CLAIM_OWNED_BY_OTHER);
     assert_int_equal(other.r.claim_owner, o.lane);
@@ -181,12 +206,14 @@ static void tasks_of_a_lane_that_does_not_exist_are_seen_and_freed(void **state)
     look(w->a, &want, T0, &p);
     assert_false(p.stranded);
     assert_false(p.tasks_due);
-    (*contract_backend)->run(w->uri, "DELETE FROM tasker_core_lanes WHERE lane_id = (SELECT max(lane_id) FROM "
-                                     "tasker_core_lanes)");
+    (*contract_backend)
+        ->run(w->uri, "DELETE FROM tasker_core_lanes WHERE lane_id = (SELECT max(lane_id) FROM "
+                      "tasker_core_lanes)");
     look(w->a, &want, T0, &p);
     assert_true(p.stranded);
 
-    assert_int_equal(owner_claim_task(&o, 1), CLAIM_TAKEN);  // an operator need not wait for the takeover
+    assert_int_equal(owner_claim_task(&o, 1),
+                     CLAIM_TAKEN); // an operator need not wait for the takeover
     struct turn t = {.kind = TURN_WORK, .takeover = true, .claim_limit = 5};
     assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED);
     assert_int_equal(o.r.taken_over, 0);
@@ -206,15 +233,16 @@ static void only_tasks_that_ran_in_the_dead_process_count_a_crash(void **state)
     struct owner dead, worker, next, gone;
     struct script s = {0};
     owner_begin(&dead, w->a, T0);
-    owner_begin(&worker, w->b, T0 + LEASE);  // lives on
+    owner_begin(&worker, w->b, T0 + LEASE); // lives on
     owner_begin(&gone, w->b, T0);
     for (int i = 1; i <= 5; i++) {
         script_task(w, &s, i, i * 10, true);
         script_start(w, &s, i, T0);
-        if (i >= 2)  // 1: nothing begun
+        if (i >= 2) // 1: nothing begun
             script_row(&s, CH_STEP_ROW, i * 10, ST_PENDING, ST_IN_PROGRESS, 10, T0, "{}");
     }
-    for (int i = 3; i <= 5; i++) {  // 3: a worker that lives; 4: one that is dead; 5: offered, not begun
+    for (int i = 3; i <= 5;
+         i++) { // 3: a worker that lives; 4: one that is dead; 5: offered, not begun
         struct change *c = script_add(&s, CH_OFFER_INSERT);
         c->offer.token = 100 + i;
         c->offer.task_id = i;
@@ -341,6 +369,7 @@ const struct CMUnitTest contract_claim_tests[] = {
     CONTRACT_TEST(claims_in_turn_are_disjoint_and_lose_nothing),
     CONTRACT_TEST(claims_at_the_same_time_are_disjoint_and_lose_nothing),
     CONTRACT_TEST(claims_go_by_priority_then_id_and_wait_for_their_time),
+    CONTRACT_TEST(a_long_queue_is_claimed_from_its_head),
     CONTRACT_TEST(an_operators_claim_has_four_answers),
     CONTRACT_TEST(a_finished_task_becomes_active_again_for_an_operator),
     CONTRACT_TEST(tasks_of_a_lane_that_does_not_exist_are_seen_and_freed),

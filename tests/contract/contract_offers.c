@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// contract_offers.c - steps that are offered to workers of other processes, and commands for tasks that another lane owns:
-// rows through which lanes talk. Every answer is a compare-and-set; whoever comes too late changes nothing.
+// contract_offers.c - steps that are offered to workers of other processes, and commands for tasks
+// that another lane owns: rows through which lanes talk. Every answer is a compare-and-set; whoever
+// comes too late changes nothing.
 #include "contract.h"
 
-// An owner with one task (1, steps 10 to 12) and offers 101.. of its first step's class "A"; two workers.
+// An owner with one task (1, steps 10 to 12) and offers 101.. of its first step's class "A"; two
+// workers.
 struct stage {
     struct owner owner, x, y;
     struct poll_result p;
@@ -50,7 +52,8 @@ static size_t take(struct owner *o, const char *handler_class, int limit)
     return o->r.offer_count;
 }
 
-static enum commit_outcome tell(struct owner *o, enum change_kind kind, int64_t token, const char *answer)
+static enum commit_outcome tell(struct owner *o, enum change_kind kind, int64_t token,
+                                const char *answer)
 {
     struct script s = {0};
     struct change *c = script_add(&s, kind);
@@ -74,10 +77,10 @@ static void an_offer_is_taken_once(void **state)
     struct offer_want want = {"A", 1};
     struct poll_want poll = {.lane = g.x.lane, .wants = &want, .want_count = 1};
     look(w->b, &poll, T0, &g.p);
-    assert_true(g.p.offers);
-    poll.lane = g.owner.lane;  // one's own offers are for others
+    assert_non_null(g.p.offer_class);
+    poll.lane = g.owner.lane; // one's own offers are for others
     look(w->a, &poll, T0, &g.p);
-    assert_false(g.p.offers);
+    assert_null(g.p.offer_class);
     assert_int_equal(take(&g.owner, "A", 5), 0);
 
     assert_int_equal(take(&g.x, "B", 5), 0);
@@ -94,7 +97,7 @@ static void an_offer_is_taken_once(void **state)
     assert_int_equal(take(&g.y, "A", 2), 0);
     poll.lane = g.x.lane;
     look(w->b, &poll, T0, &g.p);
-    assert_false(g.p.offers);
+    assert_null(g.p.offer_class);
     stage_end(&g);
 }
 
@@ -127,7 +130,7 @@ static void the_owner_hears_of_beginnings_and_answers(void **state)
     assert_span(g.p.offer_news[0].answer, "{\"n\":1.10}");
     assert_span(g.p.offer_news[0].log, "said");
     news(&g, &g.y);
-    assert_int_equal(g.p.offer_news_count, 0);  // it is not the owner
+    assert_int_equal(g.p.offer_news_count, 0); // it is not the owner
 
     assert_int_equal(tell(&g.owner, CH_OFFER_DELETE, 101, NULL), OUT_COMMITTED);
     news(&g, &g.owner);
@@ -161,7 +164,8 @@ static void a_released_offer_is_free_again(void **state)
     struct stage g;
     stage_begin(&g, w, 1);
     assert_int_equal(take(&g.x, "A", 1), 1);
-    assert_int_equal(tell(&g.y, CH_OFFER_RELEASE, 101, NULL), OUT_COMMITTED);  // not its to give back
+    assert_int_equal(tell(&g.y, CH_OFFER_RELEASE, 101, NULL),
+                     OUT_COMMITTED); // not its to give back
     assert_int_equal(take(&g.y, "A", 1), 0);
     assert_int_equal(tell(&g.x, CH_OFFER_RELEASE, 101, NULL), OUT_COMMITTED);
     news(&g, &g.owner);
@@ -257,7 +261,7 @@ static void a_command_reaches_the_owner_and_its_answer_the_asker(void **state)
     stage_begin(&g, w, 0);
     for (int i = 0; i < 2; i++) {
         struct change *c = script_add(&s, CH_REQUEST_INSERT);
-        c->request.task_id = i == 0 ? 1 : 99;  // nobody owns 99
+        c->request.task_id = i == 0 ? 1 : 99; // nobody owns 99
         c->request.body = SPAN("{\"command\":\"task.cancel\"}");
     }
     assert_int_equal(owner_write(&g.x, &s), OUT_COMMITTED);
@@ -309,7 +313,8 @@ static void classes_of_a_lane_are_published(void **state)
     stage_begin(&g, w, 0);
     script_add(&s, CH_LANE_CLASSES)->lane.classes = SPAN("[\"A\",\"B\"]");
     assert_int_equal(owner_write(&g.x, &s), OUT_COMMITTED);
-    world_text(w, text, sizeof(text), "SELECT classes FROM tasker_core_lanes WHERE lane_id = %lld", (long long)g.x.lane);
+    world_text(w, text, sizeof(text), "SELECT classes FROM tasker_core_lanes WHERE lane_id = %lld",
+               (long long)g.x.lane);
     assert_string_equal(text, "[\"A\",\"B\"]");
     stage_end(&g);
 }

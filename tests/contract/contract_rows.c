@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// contract_rows.c - what is written is what is read: a task rebuilt after every kind of change, texts kept to the byte,
-// results only while somebody needs them.
+// contract_rows.c - what is written is what is read: a task rebuilt after every kind of change,
+// texts kept to the byte, results only while somebody needs them.
 #include "contract.h"
 
 static void a_new_task_is_read_back_whole(void **state)
@@ -61,22 +61,27 @@ static void tables_hold_what_the_rails_engine_would_read(void **state)
     script_task(w, &s, 1, 10, false);
     script_start(w, &s, 1, T0 + 5);
     plain_write(w->a, &s, T0);
-    world_text(w, text, sizeof(text), "SELECT initiator || '|' || source_system || '|' || reason || '|' || identity_hash "
-                                      "FROM tasker_tasks WHERE complete = %s",
+    world_text(w, text, sizeof(text),
+               "SELECT initiator || '|' || source_system || '|' || reason || '|' || identity_hash "
+               "FROM tasker_tasks WHERE complete = %s",
                "0");
     assert_string_equal(text, "me|tests|because|task-1");
-    world_text(w, text, sizeof(text), "SELECT name FROM tasker_workflow_step_edges WHERE from_step_id = %d", 10);
+    world_text(w, text, sizeof(text),
+               "SELECT name FROM tasker_workflow_step_edges WHERE from_step_id = %d", 10);
     assert_string_equal(text, "provides");
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_workflow_step_edges"), 2);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_workflow_steps WHERE attempts = 0"), 3);
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM tasker_workflow_steps WHERE attempts = 0"), 3);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_workflow_step_transitions"), 0);
-    world_text(w, text, sizeof(text), "SELECT from_state || '>' || to_state || '>' || sort_key FROM "
-                                      "tasker_task_transitions WHERE task_id = %d",
+    world_text(w, text, sizeof(text),
+               "SELECT from_state || '>' || to_state || '>' || sort_key FROM "
+               "tasker_task_transitions WHERE task_id = %d",
                1);
     assert_string_equal(text, "pending>in_progress>10");
-    assert_int_equal(world_number(w, "SELECT min(min_depth_from_root) * 100 + max(min_depth_from_root) FROM "
-                                     "tasker_step_dag_relationships WHERE task_id = 1"),
-                     2);
+    assert_int_equal(
+        world_number(w, "SELECT min(min_depth_from_root) * 100 + max(min_depth_from_root) FROM "
+                        "tasker_step_dag_relationships WHERE task_id = 1"),
+        2);
 }
 
 static void a_rebuild_follows_every_change(void **state)
@@ -143,7 +148,8 @@ static void a_rebuild_follows_every_change(void **state)
     assert_false(r.active);
     task_rows_done(&r);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_tasks WHERE complete = 1"), 1);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_task_transitions WHERE most_recent = 1"), 1);
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM tasker_task_transitions WHERE most_recent = 1"), 1);
     owner_end(&o);
 }
 
@@ -167,10 +173,10 @@ static void results_are_read_while_a_child_needs_them(void **state)
 
     s.count = 0;
     script_step_done(&s, 11, T0, false, "{\"b\":1}");
-    s.list[s.count - 1].step_update.results = (struct span){NULL, 0};  // SQL NULL
+    s.list[s.count - 1].step_update.results = (struct span){NULL, 0}; // SQL NULL
     assert_int_equal(owner_write(&o, &s), OUT_COMMITTED);
     load(w->b, 1, &r);
-    assert_null(r.steps[0].results);  // its only child is done
+    assert_null(r.steps[0].results); // its only child is done
     assert_null(r.steps[1].results);
     task_rows_done(&r);
 
@@ -181,7 +187,8 @@ static void results_are_read_while_a_child_needs_them(void **state)
     c->step_update.attempts = 2;
     assert_int_equal(owner_write(&o, &s), OUT_COMMITTED);
     char text[64];
-    world_text(w, text, sizeof(text), "SELECT results FROM tasker_workflow_steps WHERE workflow_step_id = %d", 10);
+    world_text(w, text, sizeof(text),
+               "SELECT results FROM tasker_workflow_steps WHERE workflow_step_id = %d", 10);
     assert_string_equal(text, "{\"a\":1}");
     owner_end(&o);
 }
@@ -191,15 +198,17 @@ static void json_text_is_kept_to_the_last_digit(void **state)
     struct world *w = *state;
     struct script s = {0};
     struct task_rows r;
-    static const char json[] = "{\"n\":12345678901234567890123456789012345678901234567890,\"p\":1.10,\"e\":-0.0,"
-                               "\"s\":\"\\u00e9 \xc3\xa9 \xf0\x9f\x98\x80 '\\\"\"}";
+    static const char json[] =
+        "{\"n\":12345678901234567890123456789012345678901234567890,\"p\":1.10,\"e\":-0.0,"
+        "\"s\":\"\\u00e9 \xc3\xa9 \xf0\x9f\x98\x80 '\\\"\"}";
     script_task(w, &s, 1, 10, false);
     s.list[0].task.context = span_of(json);
     s.list[2].step.inputs = span_of(json);
     script_step_done(&s, 10, T0, false, json);
     plain_write(w->a, &s, T0);
     load(w->b, 1, &r);
-    assert_true(strstr(r.context->data, "12345678901234567890123456789012345678901234567890") != NULL);
+    assert_true(strstr(r.context->data, "12345678901234567890123456789012345678901234567890") !=
+                NULL);
     assert_true(strstr(r.context->data, "1.10") != NULL);
     assert_int_equal(r.context->size, strlen(r.context->data));
     assert_int_equal(r.steps[0].inputs.len, r.context->size);
@@ -231,7 +240,8 @@ static void a_large_payload_is_kept_whole(void **state)
 static void times_keep_their_microseconds(void **state)
 {
     struct world *w = *state;
-    static const int64_t times[] = {T0, T0 + 1, T0 + 999999, T0 + 1000000, INT64_C(1), INT64_C(951782399999999)};
+    static const int64_t times[] = {T0,           T0 + 1,     T0 + 999999,
+                                    T0 + 1000000, INT64_C(1), INT64_C(951782399999999)};
     for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
         struct script s = {0};
         struct task_rows r;
@@ -247,7 +257,8 @@ static void times_keep_their_microseconds(void **state)
         task_rows_done(&r);
     }
     char text[64];
-    world_text(w, text, sizeof(text), "SELECT created_at FROM tasker_task_transitions WHERE task_id = %d", 1);
+    world_text(w, text, sizeof(text),
+               "SELECT created_at FROM tasker_task_transitions WHERE task_id = %d", 1);
     assert_string_equal(text, "2026-05-28 20:26:40.000000");
 }
 
@@ -300,8 +311,9 @@ static void what_handlers_wrote_is_kept(void **state)
     c->log.at = T0;
     c->log.text = SPAN("line 1\nline 2");
     plain_write(w->a, &s, T0);
-    world_text(w, text, sizeof(text), "SELECT attempt || outcome || text FROM tasker_core_logs WHERE workflow_step_id = %d",
-               10);
+    world_text(
+        w, text, sizeof(text),
+        "SELECT attempt || outcome || text FROM tasker_core_logs WHERE workflow_step_id = %d", 10);
     assert_string_equal(text, "2errorline 1\nline 2");
 }
 

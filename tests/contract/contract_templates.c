@@ -15,7 +15,8 @@ static const char yaml_format[] =
     "  - { name: z, handler_class: Z, default_retry_limit: %d }\n"
     "  - { name: y, handler_class: Y, dependent_system: other, depends_on_step: z }\n";
 
-static struct template *make(const char *name, const char *version, const char *text, const char *system, int limit)
+static struct template *make(const char *name, const char *version, const char *text,
+                             const char *system, int limit)
 {
     char yaml[1024];
     (void)snprintf(yaml, sizeof(yaml), yaml_format, name, version, text, system, limit);
@@ -51,7 +52,8 @@ static void a_template_is_read_back_with_its_ids(void **state)
         assert_non_null(back);
         assert_int_equal(back->template_id, t->template_id);
         assert_int_equal(back->named_task_id, t->named_task_id);
-        assert_memory_equal(back->named_step_ids, t->named_step_ids, 2 * sizeof(t->named_step_ids[0]));
+        assert_memory_equal(back->named_step_ids, t->named_step_ids,
+                            2 * sizeof(t->named_step_ids[0]));
         assert_string_equal(back->hash, t->hash);
         assert_string_equal(back->directory, "/srv/templates");
         template_unref(back);
@@ -65,21 +67,26 @@ static void catalogue_rows_are_those_of_the_rails_engine(void **state)
     struct template *t = make("orders", "1.0.0", "what it is", "erp", 5);
     char text[1024];
     assert_int_equal(put(w->a, t, false), 0);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_task_namespaces WHERE name = 'contract'"), 1);
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM tasker_task_namespaces WHERE name = 'contract'"), 1);
     world_text(w, text, sizeof(text),
-               "SELECT name || '|' || version || '|' || description FROM tasker_named_tasks WHERE named_task_id = %d",
+               "SELECT name || '|' || version || '|' || description FROM tasker_named_tasks WHERE "
+               "named_task_id = %d",
                t->named_task_id);
     assert_string_equal(text, "orders|1.0.0|what it is");
-    world_text(w, text, sizeof(text), "SELECT configuration FROM tasker_named_tasks WHERE named_task_id = %d",
+    world_text(w, text, sizeof(text),
+               "SELECT configuration FROM tasker_named_tasks WHERE named_task_id = %d",
                t->named_task_id);
     assert_span(t->canonical, text);
     for (int i = 0; i < 2; i++) {
-        world_text(w, text, sizeof(text),
-                   "SELECT d.name || '|' || n.name || '|' || l.default_retry_limit FROM tasker_named_steps n "
-                   "JOIN tasker_dependent_systems d ON d.dependent_system_id = n.dependent_system_id "
-                   "JOIN tasker_named_tasks_named_steps l ON l.named_step_id = n.named_step_id "
-                   "WHERE n.named_step_id = %d AND l.named_task_id = %d",
-                   t->named_step_ids[i], t->named_task_id);
+        world_text(
+            w, text, sizeof(text),
+            "SELECT d.name || '|' || n.name || '|' || l.default_retry_limit FROM "
+            "tasker_named_steps n "
+            "JOIN tasker_dependent_systems d ON d.dependent_system_id = n.dependent_system_id "
+            "JOIN tasker_named_tasks_named_steps l ON l.named_step_id = n.named_step_id "
+            "WHERE n.named_step_id = %d AND l.named_task_id = %d",
+            t->named_step_ids[i], t->named_task_id);
         assert_string_equal(text, i == 0 ? "erp|z|5" : "other|y|3");
     }
     template_unref(t);
@@ -88,14 +95,16 @@ static void catalogue_rows_are_those_of_the_rails_engine(void **state)
 static void registering_again_changes_nothing(void **state)
 {
     struct world *w = *state;
-    struct template *t = make("orders", "1.0.0", "", "erp", 5), *again = make("orders", "1.0.0", "", "erp", 5);
+    struct template *t = make("orders", "1.0.0", "", "erp", 5),
+                    *again = make("orders", "1.0.0", "", "erp", 5);
     assert_int_equal(put(w->a, t, false), 0);
     assert_int_equal(put(w->b, again, false), 0);
     assert_int_equal(again->template_id, t->template_id);
     assert_memory_equal(again->named_step_ids, t->named_step_ids, 2 * sizeof(t->named_step_ids[0]));
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_templates"), 2);  // and "line"
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_templates"),
+                     2); // and "line"
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_named_steps"), 5);
-    again->directory = "/elsewhere";  // no part of the content, but kept
+    again->directory = "/elsewhere"; // no part of the content, but kept
     assert_int_equal(put(w->b, again, false), 0);
     struct template *back = get(w->a, t->template_id, NULL, NULL);
     assert_string_equal(back->directory, "/elsewhere");
@@ -107,11 +116,13 @@ static void registering_again_changes_nothing(void **state)
 static void other_content_under_the_same_version_is_a_conflict(void **state)
 {
     struct world *w = *state;
-    struct template *t = make("orders", "1.0.0", "", "erp", 5), *other = make("orders", "1.0.0", "", "crm", 6), *back;
+    struct template *t = make("orders", "1.0.0", "", "erp", 5),
+                    *other = make("orders", "1.0.0", "", "crm", 6), *back;
     assert_int_equal(put(w->a, t, false), 0);
     assert_int_equal(put(w->b, other, false), TASKER_E_CONFLICT);
     assert_int_equal(other->template_id, 0);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_dependent_systems WHERE name = 'crm'"), 0);
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM tasker_dependent_systems WHERE name = 'crm'"), 0);
 
     // Replaced: the new one is current, a running task still finds what it started with.
     assert_int_equal(put(w->b, other, true), 0);
@@ -129,9 +140,12 @@ static void other_content_under_the_same_version_is_a_conflict(void **state)
     int64_t first = t->template_id;
     assert_int_equal(put(w->a, t, true), 0);
     assert_int_equal(t->template_id, first);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_templates WHERE named_task_id = %d AND current = 1",
-                                  t->named_task_id),
-                     1);
+    assert_int_equal(
+        world_number(
+            w,
+            "SELECT count(*) FROM tasker_core_templates WHERE named_task_id = %d AND current = 1",
+            t->named_task_id),
+        1);
     back = get(w->b, 0, "orders", "1.0.0");
     assert_int_equal(back->template_id, first);
     template_unref(back);
@@ -175,7 +189,7 @@ static void registration_survives_a_failed_allocation(void **state)
     template_unref(t);
 }
 
-// ---------------------------------------------------------------------------------------------------------- opening
+// ----------------------------------------------------------------------------------------- opening
 
 struct opener {
     const char *uri;
@@ -220,7 +234,8 @@ static void another_schema_version_is_refused(void **state)
     struct store *s = NULL;
     struct buf out;
     tasker_error err = {0};
-    struct store_options strict = {.host = "h", .boot_id = "b"}, migrate = {.host = "h", .boot_id = "b", .migrate = true};
+    struct store_options strict = {.host = "h", .boot_id = "b"},
+                         migrate = {.host = "h", .boot_id = "b", .migrate = true};
     assert_int_equal(store_open(w->uri, &strict, &s, &err), 0);
     buf_init(&out, 4096);
     assert_int_equal(s->ops->migrate(s, false, &out, &err), 0);
@@ -229,7 +244,8 @@ static void another_schema_version_is_refused(void **state)
     buf_done(&out);
     store_close(s);
 
-    (*contract_backend)->run(w->uri, "UPDATE tasker_core_meta SET value = '99' WHERE key = 'schema_version'");
+    (*contract_backend)
+        ->run(w->uri, "UPDATE tasker_core_meta SET value = '99' WHERE key = 'schema_version'");
     assert_int_equal(store_open(w->uri, &strict, &s, &err), TASKER_E_SCHEMA);
     assert_int_equal(store_open(w->uri, &migrate, &s, &err), TASKER_E_SCHEMA);
     assert_non_null(strstr(err.message, "99"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// contract_turns.c - turns as transactions: the fence, ids, outcomes, and what remains of a turn that was not committed.
+// contract_turns.c - turns as transactions: the fence, ids, outcomes, and what remains of a turn
+// that was not committed.
 #include "contract.h"
 
 static void owner_that_was_taken_over_is_fenced_and_writes_nothing(void **state)
@@ -22,7 +23,10 @@ static void owner_that_was_taken_over_is_fenced_and_writes_nothing(void **state)
     struct script late = {0};
     script_start(w, &late, 1001, T0);
     script_task(w, &late, 1002, 2010, true);
-    struct turn all = {.kind = TURN_WORK, .changes = late.list, .change_count = late.count, .claim_limit = 5,
+    struct turn all = {.kind = TURN_WORK,
+                       .changes = late.list,
+                       .change_count = late.count,
+                       .claim_limit = 5,
                        .want_task_ids = 10};
     sleeper.now = T0 + LEASE + 3;
     assert_int_equal(owner_commit(&sleeper, &all), OUT_FENCED);
@@ -31,7 +35,8 @@ static void owner_that_was_taken_over_is_fenced_and_writes_nothing(void **state)
     assert_int_equal(sleeper.r.task_id_ranges, 0);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_tasks"), 1);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_task_transitions"), 0);
-    assert_int_equal(world_number(w, "SELECT lane_id FROM tasker_core_active WHERE task_id = 1001"), other.lane);
+    assert_int_equal(world_number(w, "SELECT lane_id FROM tasker_core_active WHERE task_id = 1001"),
+                     other.lane);
     assert_int_equal(owner_write(&sleeper, &(struct script){0}), OUT_FENCED);
     owner_end(&sleeper);
     owner_end(&other);
@@ -44,9 +49,9 @@ static void fence_takes_only_the_next_turn(void **state)
     struct script none = {0};
     owner_begin(&o, w->a, T0);
     assert_int_equal(owner_write(&o, &none), OUT_COMMITTED);
-    o.number = 0;  // the same turn once more
+    o.number = 0; // the same turn once more
     assert_int_equal(owner_write(&o, &none), OUT_FENCED);
-    o.number = 2;  // one was left out
+    o.number = 2; // one was left out
     assert_int_equal(owner_write(&o, &none), OUT_FENCED);
     o.number = 1;
     assert_int_equal(owner_write(&o, &none), OUT_COMMITTED);
@@ -61,7 +66,8 @@ static void every_turn_renews_the_lease(void **state)
     owner_begin(&o, w->a, T0);
     o.now = T0 + 5 * SECOND;
     assert_int_equal(owner_write(&o, &none), OUT_COMMITTED);
-    assert_int_equal(world_number(w, "SELECT expires_at FROM tasker_core_lanes WHERE lane_id = %lld",
+    assert_int_equal(world_number(w,
+                                  "SELECT expires_at FROM tasker_core_lanes WHERE lane_id = %lld",
                                   (long long)o.lane),
                      T0 + 5 * SECOND + LEASE);
     owner_end(&o);
@@ -73,7 +79,7 @@ static void takeover_spares_our_own_lane_and_those_that_are_alive(void **state)
     struct owner o, alive;
     owner_begin(&o, w->a, T0);
     owner_begin(&alive, w->b, T0 + 20 * SECOND);
-    o.now = T0 + LEASE + SECOND;  // our own lease has run out, but nobody has noticed
+    o.now = T0 + LEASE + SECOND; // our own lease has run out, but nobody has noticed
     int64_t own = o.lane;
     struct turn t = {.kind = TURN_WORK, .takeover = true, .dead_lanes = &own, .dead_lane_count = 1};
     assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED);
@@ -92,7 +98,8 @@ static void lanes_known_to_be_dead_are_taken_over_before_they_expire(void **stat
     owner_begin(&dead, w->b, T0);
     script_task(w, &s, 1, 1, true);
     assert_int_equal(owner_write(&dead, &s), OUT_COMMITTED);
-    struct turn t = {.kind = TURN_WORK, .dead_lanes = &dead.lane, .dead_lane_count = 1, .claim_limit = 1};
+    struct turn t = {
+        .kind = TURN_WORK, .dead_lanes = &dead.lane, .dead_lane_count = 1, .claim_limit = 1};
     assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED);
     assert_int_equal(o.r.taken_over, 1);
     assert_int_equal(o.r.claimed_count, 1);
@@ -137,8 +144,9 @@ static void reserved_ids_are_disjoint_and_never_come_back(void **state)
     struct script s = {0};
     script_task(w, &s, top, y.r.step_ids[0].first, true);
     assert_int_equal(owner_write(&y, &s), OUT_COMMITTED);
-    (*contract_backend)->run(w->uri, "DELETE FROM tasker_workflow_step_edges; DELETE FROM tasker_workflow_steps; "
-                                     "DELETE FROM tasker_tasks; DELETE FROM tasker_core_active");
+    (*contract_backend)
+        ->run(w->uri, "DELETE FROM tasker_workflow_step_edges; DELETE FROM tasker_workflow_steps; "
+                      "DELETE FROM tasker_tasks; DELETE FROM tasker_core_active");
     assert_int_equal(owner_commit(&x, &t), OUT_COMMITTED);
     assert_true(x.r.task_ids[0].first > top);
     owner_end(&x);
@@ -172,7 +180,10 @@ static void duplicate_is_refused_with_the_first_id_and_nothing_else_is_written(v
     size_t culprit = second.count;
     script_task(w, &second, 79, 21, true);
     second.list[culprit].task.identity = SPAN("task-77");
-    struct turn t = {.kind = TURN_WORK, .changes = second.list, .change_count = second.count, .want_task_ids = 5};
+    struct turn t = {.kind = TURN_WORK,
+                     .changes = second.list,
+                     .change_count = second.count,
+                     .want_task_ids = 5};
     assert_int_equal(owner_commit(&o, &t), OUT_REFUSED);
     assert_int_equal(o.r.culprit, culprit);
     assert_int_equal(o.r.existing_task_id, 77);
@@ -216,13 +227,13 @@ static void rows_that_differ_from_memory_refuse_the_turn(void **state)
         struct script s = {0};
         script_add(&s, CH_LANE_CLASSES)->lane.classes = SPAN("[\"A\"]");
         switch (i) {
-        case 0:  // somebody else wrote the next row
+        case 0: // somebody else wrote the next row
             script_row(&s, CH_TASK_ROW, 1, ST_PENDING, ST_IN_PROGRESS, 10, T0, NULL);
             break;
-        case 1:  // a current row that is to be ended is not there
+        case 1: // a current row that is to be ended is not there
             script_row(&s, CH_STEP_ROW, 2, ST_IN_PROGRESS, ST_COMPLETE, 20, T0, NULL);
             break;
-        case 2:  // a second current row
+        case 2: // a second current row
             script_row(&s, CH_TASK_ROW, 1, ST_IN_PROGRESS, ST_COMPLETE, 20, T0, NULL);
             s.list[1].row.flip = false;
             break;
@@ -235,7 +246,7 @@ static void rows_that_differ_from_memory_refuse_the_turn(void **state)
         case 5:
             script_add(&s, CH_TASK_COMPLETE)->complete.task_id = 99;
             break;
-        default:  // a step of no task
+        default: // a step of no task
             script_add(&s, CH_STEP_INSERT)->step.step_id = 98;
             s.list[1].step.named_step_id = w->tpl->named_step_ids[0];
         }
@@ -243,7 +254,8 @@ static void rows_that_differ_from_memory_refuse_the_turn(void **state)
         assert_int_equal(o.r.culprit, 1);
         assert_int_equal(o.r.existing_task_id, 0);
     }
-    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_lanes WHERE classes = '[]'"), 1);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_lanes WHERE classes = '[]'"),
+                     1);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_task_transitions"), 1);
     owner_end(&o);
 }
@@ -263,14 +275,14 @@ static void unknown_outcome_is_resolved_by_the_lanes_turn(void **state)
     assert_int_equal(ops->resolve(w->b, &t), OUT_COMMITTED);
     t.number = 3;
     assert_int_equal(ops->resolve(w->b, &t), OUT_RETRY);
-    t.number = 4;  // the database is behind what it has answered: it went back in time
+    t.number = 4; // the database is behind what it has answered: it went back in time
     assert_int_equal(ops->resolve(w->b, &t), OUT_FENCED);
     t.kind = TURN_RETIRE;
     t.number = 3;
     assert_int_equal(ops->resolve(w->b, &t), OUT_RETRY);
     struct turn takeover = {.kind = TURN_WORK, .takeover = true};
     assert_int_equal(owner_commit(&other, &takeover), OUT_COMMITTED);
-    assert_int_equal(ops->resolve(w->b, &t), OUT_COMMITTED);  // it wanted to be gone
+    assert_int_equal(ops->resolve(w->b, &t), OUT_COMMITTED); // it wanted to be gone
     t.kind = TURN_WORK;
     assert_int_equal(ops->resolve(w->b, &t), OUT_FENCED);
     owner_end(&o);
@@ -288,8 +300,12 @@ static void a_failed_allocation_is_a_retry_that_wrote_nothing(void **state)
     script_task(w, &s, 1, 1, true);
     script_add(&s, CH_REQUEST_INSERT)->request.task_id = 1;
     s.list[s.count - 1].request.body = SPAN("{}");
-    struct turn t = {.kind = TURN_WORK, .changes = s.list, .change_count = s.count, .claim_limit = 4,
-                     .want_task_ids = 1, .want_step_ids = 1};
+    struct turn t = {.kind = TURN_WORK,
+                     .changes = s.list,
+                     .change_count = s.count,
+                     .claim_limit = 4,
+                     .want_task_ids = 1,
+                     .want_step_ids = 1};
     bool committed = false;
     for (uint64_t n = 1; !committed; n++) {
         turn_result_done(&o.r);

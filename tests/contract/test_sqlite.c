@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// test_sqlite.c - the storage contract on SQLite files, and what only SQLite has: locks, disk full, a COMMIT that fails,
-// checkpoints, the memory database, network file systems. Every database is checked for soundness when its test ends.
+// test_sqlite.c - the storage contract on SQLite files, and what only SQLite has: locks, disk full,
+// a COMMIT that fails, checkpoints, the memory database, network file systems. Every database is
+// checked for soundness when its test ends.
 #include "contract.h"
 
 #include <sqlite3.h>
@@ -9,7 +10,7 @@
 
 #include "store/sqlite.h"
 
-// --------------------------------------------------------------------------------------------------- the backend
+// ------------------------------------------------------------------------------------- the backend
 
 static const char *path_of(const char *uri)
 {
@@ -21,7 +22,8 @@ static void create(char *uri, size_t size)
     static int serial;
     char folder[128];
     const char *base = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof(folder), "%s/contract-XXXXXX", base && strlen(base) < 90 ? base : "/tmp");
+    (void)snprintf(folder, sizeof(folder), "%s/contract-XXXXXX",
+                   base && strlen(base) < 90 ? base : "/tmp");
     assert_non_null(mkdtemp(folder));
     (void)snprintf(uri, size, "sqlite:%s/%d.db", folder, ++serial);
 }
@@ -84,10 +86,15 @@ static void destroy(const char *uri)
 }
 
 static const struct backend sqlite_backend = {
-    .name = "sqlite", .create = create, .destroy = destroy, .number = number, .text = text, .run = run_sql,
+    .name = "sqlite",
+    .create = create,
+    .destroy = destroy,
+    .number = number,
+    .text = text,
+    .run = run_sql,
 };
 
-// ------------------------------------------------------------------------------------------------- SQLite's own
+// ------------------------------------------------------------------------------------ SQLite's own
 
 static void a_locked_database_is_a_retry(void **state)
 {
@@ -98,7 +105,8 @@ static void a_locked_database_is_a_retry(void **state)
     script_task(w, &s, 1, 10, true);
     // No waiting for five seconds here: the connection gives up at once.
     assert_int_equal(sqlite3_busy_timeout(sqlite_of(w->a)->db, 0), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(owner_write(&o, &s), OUT_RETRY);
     assert_int_equal(o.r.error.code, TASKER_E_BUSY);
     assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
@@ -122,7 +130,8 @@ static void a_full_disk_is_a_retry_and_the_same_turn_fits_later(void **state)
     assert_int_equal(owner_write(&o, &s), OUT_RETRY);
     assert_int_equal(o.r.error.code, TASKER_E_IO);
     assert_int_equal(number(w->uri, "SELECT count(*) FROM tasker_tasks"), 0);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(owner_write(&o, &s), OUT_COMMITTED);
     load(w->b, 1, &r);
     assert_int_equal(r.context->size, 1 << 20);
@@ -164,7 +173,8 @@ static void a_commit_that_fails_is_unknown_until_it_is_resolved(void **state)
     struct script s = {0};
     owner_begin(&o, w->a, T0);
     script_task(w, &s, 1, 10, true);
-    struct turn t = {.kind = TURN_WORK, .changes = s.list, .change_count = s.count, .want_task_ids = 3};
+    struct turn t = {
+        .kind = TURN_WORK, .changes = s.list, .change_count = s.count, .want_task_ids = 3};
     sqlite3_commit_hook(sqlite_of(w->a)->db, veto, NULL);
     assert_int_equal(owner_commit(&o, &t), OUT_UNKNOWN);
     assert_int_equal(o.r.task_id_ranges, 0);
@@ -213,7 +223,7 @@ static void a_grown_log_is_moved_and_used_again(void **state)
     grow_log(w, 1, 100);
     assert_int_equal(w->a->ops->checkpoint(w->a, &err), 0);
     grow_log(w, 2, 4000);
-    assert_true(s->wal_pages > 4000);  // the small log was left alone
+    assert_true(s->wal_pages > 4000); // the small log was left alone
     assert_int_equal(w->a->ops->checkpoint(w->a, &err), 0);
     grow_log(w, 3, 1);
     assert_true(s->wal_pages < 100);
@@ -227,9 +237,12 @@ static void a_reader_does_not_stop_a_checkpoint_for_ever(void **state)
     sqlite3 *reader = sqlite_of(w->b)->db;
     struct task_rows r;
     tasker_error err = {0};
-    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM tasker_tasks", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM tasker_tasks", NULL, NULL, NULL),
+        SQLITE_OK);
     grow_log(w, 1, 4200);
-    assert_int_equal(w->a->ops->checkpoint(w->a, &err), 0);  // in time, although nothing could be moved
+    assert_int_equal(w->a->ops->checkpoint(w->a, &err),
+                     0); // in time, although nothing could be moved
     grow_log(w, 2, 1);
     assert_true(s->wal_pages > 4000);
     assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
@@ -249,8 +262,10 @@ static void a_writer_puts_a_checkpoint_off(void **state)
     tasker_error err = {0};
     grow_log(w, 1, 4200);
     int pages = s->wal_pages;
-    assert_int_equal(sqlite3_open_v2(s->path, &s->guard, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);  // gives up at once
-    assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(s->path, &s->guard, SQLITE_OPEN_READWRITE, NULL),
+                     SQLITE_OK); // gives up at once
+    assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(w->a->ops->checkpoint(w->a, &err), 0);
     assert_int_equal(sqlite3_exec(sqlite_of(w->b)->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     grow_log(w, 2, 1);
@@ -265,12 +280,14 @@ static void settings_are_those_that_durability_rests_on(void **state)
     struct world *w = *state;
     static const struct {
         const char *pragma, *value;
-    } wanted[] = {{"PRAGMA journal_mode", "wal"}, {"PRAGMA synchronous", "2"},        {"PRAGMA foreign_keys", "1"},
-                  {"PRAGMA secure_delete", "0"},  {"PRAGMA wal_autocheckpoint", "0"}, {"PRAGMA mmap_size", "0"},
+    } wanted[] = {{"PRAGMA journal_mode", "wal"},     {"PRAGMA synchronous", "2"},
+                  {"PRAGMA foreign_keys", "1"},       {"PRAGMA secure_delete", "0"},
+                  {"PRAGMA wal_autocheckpoint", "0"}, {"PRAGMA mmap_size", "0"},
                   {"PRAGMA cache_size", "-65536"}};
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
         char out[1024] = "";
-        assert_int_equal(sqlite3_exec(sqlite_of(w->a)->db, wanted[i].pragma, on_value, out, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(sqlite_of(w->a)->db, wanted[i].pragma, on_value, out, NULL),
+                         SQLITE_OK);
         assert_string_equal(out, wanted[i].value);
     }
 }
@@ -311,7 +328,7 @@ static void a_path_that_can_not_be_opened_is_named(void **state)
     assert_int_equal(store_open(uri, &options, &s, &err), TASKER_E_IO);
     assert_non_null(strstr(err.message, "-text"));
     assert_int_equal(unlink(path_of(uri)), 0);
-    options.migrate = false;  // nothing is created then
+    options.migrate = false; // nothing is created then
     assert_int_equal(store_open(uri, &options, &s, &err), TASKER_E_IO);
     assert_int_equal(access(path_of(uri), F_OK), -1);
 }
@@ -330,7 +347,7 @@ static void an_empty_file_without_migration_has_the_wrong_schema(void **state)
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE mine(x)", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(store_open(uri, &options, &s, &err), TASKER_E_SCHEMA);
-    options.migrate = true;  // lives beside the tables of others
+    options.migrate = true; // lives beside the tables of others
     assert_int_equal(store_open(uri, &options, &s, &err), 0);
     store_close(s);
     assert_int_equal(number(uri, "SELECT count(*) FROM mine"), 0);
@@ -362,7 +379,8 @@ static void the_view_tells_parents_children_and_least_depth(void **state)
     c->edge.to = 12;
     plain_write(w->a, &s, T0);
     world_text(w, out, sizeof(out),
-               "SELECT group_concat(workflow_step_id || parent_step_ids || child_step_ids || parent_count || child_count "
+               "SELECT group_concat(workflow_step_id || parent_step_ids || child_step_ids || "
+               "parent_count || child_count "
                "|| is_root_step || is_leaf_step || min_depth_from_root, ' ') FROM (SELECT * FROM "
                "tasker_step_dag_relationships WHERE task_id = %d ORDER BY workflow_step_id)",
                1);
@@ -374,7 +392,7 @@ static void depths_over_fifty_are_unknown(void **state)
     struct world *w = *state;
     struct script s = {0};
     script_task(w, &s, 1, 10, false);
-    for (int i = 3; i <= 60; i++) {  // the line goes on; all further steps are of the kind "c"
+    for (int i = 3; i <= 60; i++) { // the line goes on; all further steps are of the kind "c"
         struct change *c = script_add(&s, CH_STEP_INSERT);
         c->step.step_id = 10 + i;
         c->step.task_id = 1;
@@ -384,7 +402,8 @@ static void depths_over_fifty_are_unknown(void **state)
         c->edge.to = 10 + i;
     }
     plain_write(w->a, &s, T0);
-    assert_int_equal(world_number(w, "SELECT max(min_depth_from_root) FROM tasker_step_dag_relationships"), 50);
+    assert_int_equal(
+        world_number(w, "SELECT max(min_depth_from_root) FROM tasker_step_dag_relationships"), 50);
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_step_dag_relationships "
                                      "WHERE min_depth_from_root IS NULL"),
                      10);
@@ -404,9 +423,17 @@ static void every_statement_compiles(void **state)
 static void statements_of_turns_and_polls_scan_no_large_table(void **state)
 {
     struct world *w = *state;
-    static const char *const large[] = {"SCAN tasker_tasks", "SCAN tasker_workflow", "SCAN tasker_task_transitions",
-                                        "SCAN s\n", "SCAN t\n", "SCAN a\n", "SCAN e\n", "SCAN k\n", "SCAN d\n",
-                                        "SCAN tasker_core_active\n", "SCAN tasker_core_dispatch\n"};
+    static const char *const large[] = {"SCAN tasker_tasks",
+                                        "SCAN tasker_workflow",
+                                        "SCAN tasker_task_transitions",
+                                        "SCAN s\n",
+                                        "SCAN t\n",
+                                        "SCAN a\n",
+                                        "SCAN e\n",
+                                        "SCAN k\n",
+                                        "SCAN d\n",
+                                        "SCAN tasker_core_active\n",
+                                        "SCAN tasker_core_dispatch\n"};
     for (size_t i = SQL_FENCE; i < SQL_NAMESPACE_PUT; i++) {
         char sql[4096];
         sqlite3_stmt *st = NULL;
