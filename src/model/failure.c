@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // failure.c - the classifier of failed attempts.
 //
-// In this order: the handler's own category; a typed cause that the engine knows; `permanent`; a Retry-After (only a
-// service that wants fewer calls says that); then words of the error class, of the code and of the message, the most
-// telling first. Words are whole words without case: "generate" is no rate and "author" no authority. Names are split
-// where their writers split them (ReadTimeoutError, rate_limit, HTTP 429), so classes and sentences match alike.
+// In this order: the handler's own category; a typed cause that the engine knows; `permanent`; a
+// Retry-After (only a service that wants fewer calls says that); then words of the error class, of
+// the code and of the message, the most telling first. Words are whole words without case:
+// "generate" is no rate and "author" no authority. Names are split where their writers split them
+// (ReadTimeoutError, rate_limit, HTTP 429), so classes and sentences match alike.
 #include <string.h>
 
 #include "model/failure.h"
@@ -23,7 +24,8 @@ static const struct category categories[FC_COUNT] = {FAILURE_CATEGORIES(X)};
 const char *const failure_category_names[FC_COUNT] = {FAILURE_CATEGORIES(X)};
 #undef X
 
-// A lost worker says nothing about the step; a task whose time is over has none left for another attempt.
+// A lost worker says nothing about the step; a task whose time is over has none left for another
+// attempt.
 static const struct {
     bool typed, final;
     enum failure_category category;
@@ -36,9 +38,9 @@ static const struct {
     [CAUSE_TASK_TIMEOUT] = {.typed = true, .final = true, .category = FC_TIMEOUT},
 };
 
-// Words in lower case; words of a phrase stand next to each other. The first row that matches decides, so what may be
-// tried again stands before what may not: a wrong guess then costs an attempt, not the step. The rows of intent come
-// first, they are the writer's own verdict.
+// Words in lower case; words of a phrase stand next to each other. The first row that matches
+// decides, so what may be tried again stands before what may not: a wrong guess then costs an
+// attempt, not the step. The rows of intent come first, they are the writer's own verdict.
 static const struct {
     const char *phrase;
     enum failure_category category;
@@ -165,8 +167,9 @@ static bool is_word(char c)
     return is_digit(c) || is_upper(c) || is_lower(c) || (unsigned char)c >= 0x80;
 }
 
-// Whether a word of which `start` is the first byte ends before byte i: HTTPError, readTimeout, Http503. A number with
-// a fraction or with a unit behind it (1.503, 503ms) is one word, and thus no status.
+// Whether a word of which `start` is the first byte ends before byte i: HTTPError, readTimeout,
+// Http503. A number with a fraction or with a unit behind it (1.503, 503ms) is one word, and thus
+// no status.
 static bool ends_before(struct span text, size_t start, size_t i)
 {
     char before = text.p[i - 1], c = text.p[i], after = i + 1 < text.len ? text.p[i + 1] : ' ';
@@ -256,9 +259,11 @@ static enum failure_category judge_category(const struct failure *f, bool server
         return FC_PERMANENT;
     if (server_delay)
         return FC_RATE_LIMIT;
-    if (judge_words(f->error_class, &found) || judge_words(f->code, &found) || judge_words(f->message, &found))
+    if (judge_words(f->error_class, &found) || judge_words(f->code, &found) ||
+        judge_words(f->message, &found))
         return found;
-    bool said = f->error_class.len > 0 || f->code.len > 0 || f->message.len > 0 || f->backtrace.len > 0;
+    bool said =
+        f->error_class.len > 0 || f->code.len > 0 || f->message.len > 0 || f->backtrace.len > 0;
     return said ? FC_TRANSIENT : FC_UNKNOWN;
 }
 
@@ -268,12 +273,15 @@ void failure_judge(const struct failure *f, int64_t now, struct verdict *ret)
     int32_t asked = f->retry_after.len > 0 ? retry_after_seconds(f->retry_after, now, cap) : -1;
     enum failure_category category = judge_category(f, asked >= 0);
     const struct category *row = &categories[category];
-    bool final = f->permanent || ((unsigned)f->cause < ARRAY_SIZE(causes) && causes[f->cause].final);
+    bool final =
+        f->permanent || ((unsigned)f->cause < ARRAY_SIZE(causes) && causes[f->cause].final);
     *ret = (struct verdict){
         .category = category,
         .code = f->code.len > 0 ? f->code : span_of(row->code),
         .retryable = row->retryable && !final,
-        .delay = asked >= 0 ? asked : row->delay > 0 ? row->delay : -1,
+        .delay = asked >= 0       ? asked
+                 : row->delay > 0 ? row->delay
+                                  : -1,
         .server_delay = asked >= 0,
     };
 }

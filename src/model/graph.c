@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// graph.c - Kahn's algorithm on compressed adjacency lists. Levels come out of it as longest paths, because a node is
-// taken only after its last parent. What is left over when nothing can be taken lies on a cycle or behind one; walking
-// from there from parent to parent must come round.
+// graph.c - Kahn's algorithm on compressed adjacency lists. Levels come out of it as longest paths,
+// because a node is taken only after its last parent. What is left over when nothing can be taken
+// lies on a cycle or behind one; walking from there from parent to parent must come round.
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,14 +9,15 @@
 
 #define NOBODY UINT32_MAX
 
-int graph_build(struct arena *arena, uint32_t nodes, const uint32_t *from, const uint32_t *to, uint32_t edge_count,
-                struct graph *ret)
+int graph_build(struct arena *arena, uint32_t nodes, const uint32_t *from, const uint32_t *to,
+                uint32_t edge_count, struct graph *ret)
 {
     uint32_t *start = arena_alloc(arena, ((size_t)nodes + 2) * sizeof *start);
     uint32_t *list = arena_alloc(arena, (size_t)edge_count * sizeof *list);
     if (start == NULL || list == NULL)
         return -1;
-    // start[i + 1] first counts, then becomes the place of the next child of i, and ends as the start of i + 1.
+    // start[i + 1] first counts, then becomes the place of the next child of i, and ends as the
+    // start of i + 1.
     uint32_t *place = start + 1;
     for (uint32_t e = 0; e < edge_count; e++)
         place[from[e] + 1]++;
@@ -28,8 +29,8 @@ int graph_build(struct arena *arena, uint32_t nodes, const uint32_t *from, const
     return 0;
 }
 
-// Fills `queue` with the nodes that can be taken, in the order of taking, and returns their number. Nodes that were
-// left over keep a count above zero in `waiting`.
+// Fills `queue` with the nodes that can be taken, in the order of taking, and returns their number.
+// Nodes that were left over keep a count above zero in `waiting`.
 static uint32_t take_all(const struct graph *g, uint32_t *waiting, uint32_t *queue, uint32_t *level)
 {
     uint32_t head = 0, tail = 0;
@@ -54,7 +55,8 @@ static uint32_t take_all(const struct graph *g, uint32_t *waiting, uint32_t *que
 }
 
 // Sorts all nodes by level, then by index. `count` has nodes + 1 zeroed places.
-static void order_by_level(const struct graph *g, const uint32_t *level, uint32_t *count, uint32_t *ret_order)
+static void order_by_level(const struct graph *g, const uint32_t *level, uint32_t *count,
+                           uint32_t *ret_order)
 {
     for (uint32_t i = 0; i < g->nodes; i++)
         count[level[i] + 1]++;
@@ -64,8 +66,10 @@ static void order_by_level(const struct graph *g, const uint32_t *level, uint32_
         ret_order[count[level[i]]++] = i;
 }
 
-// Writes one cycle among the nodes that still wait, beginning at its smallest index, and returns its length.
-static uint32_t find_cycle(const struct graph *g, const uint32_t *waiting, uint32_t *parent, uint32_t *ret_path)
+// Writes one cycle among the nodes that still wait, beginning at its smallest index, and returns
+// its length.
+static uint32_t find_cycle(const struct graph *g, const uint32_t *waiting, uint32_t *parent,
+                           uint32_t *ret_path)
 {
     for (uint32_t i = 0; i < g->nodes; i++)
         parent[i] = NOBODY;
@@ -95,8 +99,8 @@ static uint32_t find_cycle(const struct graph *g, const uint32_t *waiting, uint3
     return length;
 }
 
-int graph_levels(const struct graph *g, struct arena *scratch, uint32_t *ret_level, uint32_t *ret_order,
-                 uint32_t *ret_cycle)
+int graph_levels(const struct graph *g, struct arena *scratch, uint32_t *ret_level,
+                 uint32_t *ret_order, uint32_t *ret_cycle)
 {
     uint32_t *waiting = arena_alloc(scratch, (size_t)g->nodes * sizeof *waiting);
     uint32_t *work = arena_alloc(scratch, ((size_t)g->nodes + 1) * sizeof *work);

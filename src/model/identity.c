@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// identity.c - the request hash as the Rails engine computes it: SHA-256 over one compact JSON object with the members
-// name, initiator, source_system, context, reason, bypass_steps and requested_at ("YYYY-MM-DD HH:MM", UTC).
+// identity.c - the request hash as the Rails engine computes it: SHA-256 over one compact JSON
+// object with the members name, initiator, source_system, context, reason, bypass_steps and
+// requested_at ("YYYY-MM-DD HH:MM", UTC).
 //
-// Its JSON is ActiveSupport's: keys in the order given, strings escaped as little as JSON allows, except that < > & and
-// the line separators U+2028 and U+2029 are written as \u escapes. None of these can stand outside of a string, so they
-// are replaced in the finished text. Numbers keep their text, which differs from Ruby's only where a client writes a
-// float in a way that Ruby does not (1.10, 1e3).
+// Its JSON is ActiveSupport's: keys in the order given, strings escaped as little as JSON allows,
+// except that < > & and the line separators U+2028 and U+2029 are written as \u escapes. None of
+// these can stand outside of a string, so they are replaced in the finished text. Numbers keep
+// their text, which differs from Ruby's only where a client writes a float in a way that Ruby does
+// not (1.10, 1e3).
 #include <string.h>
 
 #include "model/identity.h"
@@ -28,7 +30,8 @@ static void add_container(struct buf *out, const struct json *v)
     jw_close(out, v->type == JSON_OBJECT ? '}' : ']');
 }
 
-// Strings are written anew: the client may have escaped what needs no escape. As deep as the JSON, at most 512.
+// Strings are written anew: the client may have escaped what needs no escape. As deep as the JSON,
+// at most 512.
 static void add_value(struct buf *out, const struct json *v)
 {
     if (v->type == JSON_OBJECT || v->type == JSON_ARRAY)
@@ -65,7 +68,8 @@ static void add_minute(struct buf *out, int64_t us)
 static const struct {
     const char *bytes, *escape;
 } html[] = {
-    {"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"},
+    {"<", "\\u003c"},      {">", "\\u003e"},      {"&", "\\u0026"},
+    {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"},
 };
 
 // Appends `text` with HTML's own characters escaped.

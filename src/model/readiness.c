@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// readiness.c - the rules of get_step_readiness_status (second version) and get_task_execution_context, NULLs included.
+// readiness.c - the rules of get_step_readiness_status (second version) and
+// get_task_execution_context, NULLs included.
 //
-// Kept as they are, odd or not: a step that is not retryable is not ready for its first attempt either; next_retry_at
-// prefers the explicit backoff even when the other ends later. Differs in one place: 2^attempts is capped before it is
-// computed, where the SQL fails from 44 attempts on.
+// Kept as they are, odd or not: a step that is not retryable is not ready for its first attempt
+// either; next_retry_at prefers the explicit backoff even when the other ends later. Differs in one
+// place: 2^attempts is capped before it is computed, where the SQL fails from 44 attempts on.
 #include <stddef.h>
 
 #include "base/util.h"
@@ -30,12 +31,14 @@ void readiness_of(const struct readiness_in *in, int64_t now, struct readiness *
     int64_t delayed_at = r.last_failure_at != 0 ? r.last_failure_at + failure_delay_us(in) : 0;
     r.next_retry_at = asked ? asked_at : delayed_at;
     r.retry_eligible = r.attempts < r.retry_limit;
-    r.ready = (in->state == ST_PENDING || in->state == ST_ERROR) && !in->processed && !in->in_process &&
-              in->retryable && r.dependencies_satisfied && r.retry_eligible && asked_at <= now && delayed_at <= now;
+    r.ready = (in->state == ST_PENDING || in->state == ST_ERROR) && !in->processed &&
+              !in->in_process && in->retryable && r.dependencies_satisfied && r.retry_eligible &&
+              asked_at <= now && delayed_at <= now;
     *ret = r;
 }
 
-void context_count(struct context_counts *c, const struct readiness_in *in, const struct readiness *r)
+void context_count(struct context_counts *c, const struct readiness_in *in,
+                   const struct readiness *r)
 {
     c->total++;
     c->pending += in->state == ST_PENDING;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // retry.c - the one backoff calculator. Deterministic for a given state of the random source.
 //
-// Jitter stays inside the cap by narrowing its interval instead of clipping its result: steps that all wait the
-// longest time still spread over its last tenth.
+// Jitter stays inside the cap by narrowing its interval instead of clipping its result: steps that
+// all wait the longest time still spread over its last tenth.
 #include "model/retry.h"
 
 #define X(name, text) text,

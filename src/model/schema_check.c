@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// schema_check.c - the rules for numbers, strings, arrays and objects. Work is linear in the value, or n log n where
-// properties are looked up and items compared.
+// schema_check.c - the rules for numbers, strings, arrays and objects. Work is linear in the value,
+// or n log n where properties are looked up and items compared.
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +36,8 @@ static bool below(int order)
     return order < 0;
 }
 
-bool check_number(struct run *r, const struct number_rules *rules, const struct json *v, const struct place *at)
+bool check_number(struct run *r, const struct number_rules *rules, const struct json *v,
+                  const struct place *at)
 {
     const struct {
         struct span limit;
@@ -55,12 +56,14 @@ bool check_number(struct run *r, const struct number_rules *rules, const struct 
             continue;
         struct decimal limit = decimal_of(limits[i].limit);
         if (!limits[i].fits(decimal_compare(&value, &limit)))
-            good = run_fail(r, at, "must be %s %.*s", limits[i].text, shown(limits[i].limit), limits[i].limit.p);
+            good = run_fail(r, at, "must be %s %.*s", limits[i].text, shown(limits[i].limit),
+                            limits[i].limit.p);
     }
     if (rules->multiple.p != NULL) {
         struct decimal divisor = decimal_of(rules->multiple);
         if (!decimal_divides(&divisor, &value))
-            good = run_fail(r, at, "must be a multiple of %.*s", shown(rules->multiple), rules->multiple.p);
+            good = run_fail(r, at, "must be a multiple of %.*s", shown(rules->multiple),
+                            rules->multiple.p);
     }
     return good;
 }
@@ -76,7 +79,8 @@ static int64_t characters(struct span s)
 }
 
 // Whether a pattern matches; an answer that takes too long stops the run.
-static bool matches(struct run *r, const struct pattern *p, struct span text, const struct place *at)
+static bool matches(struct run *r, const struct pattern *p, struct span text,
+                    const struct place *at)
 {
     int rc = pattern_matches(p, text);
     if (rc == TASKER_E_NOMEM)
@@ -86,7 +90,8 @@ static bool matches(struct run *r, const struct pattern *p, struct span text, co
     return rc == 1;
 }
 
-bool check_text(struct run *r, const struct text_rules *rules, const struct json *v, const struct place *at)
+bool check_text(struct run *r, const struct text_rules *rules, const struct json *v,
+                const struct place *at)
 {
     bool good = true;
     int64_t length = characters(v->str);
@@ -95,7 +100,8 @@ bool check_text(struct run *r, const struct text_rules *rules, const struct json
     if (rules->max >= 0 && length > rules->max)
         good = run_fail(r, at, "must have at most %lld characters", (long long)rules->max);
     if (rules->pattern != NULL && !matches(r, rules->pattern, v->str, at))
-        good = run_fail(r, at, "must match the pattern %.*s", shown(rules->pattern_text), rules->pattern_text.p);
+        good = run_fail(r, at, "must match the pattern %.*s", shown(rules->pattern_text),
+                        rules->pattern_text.p);
     return good;
 }
 
@@ -116,15 +122,16 @@ static int compare_hashed(const void *a, const void *b)
 }
 
 // Looks for equals among items of the same hash, which stand side by side.
-static bool find_twins(struct run *r, const struct hashed *items, size_t count, const struct place *at)
+static bool find_twins(struct run *r, const struct hashed *items, size_t count,
+                       const struct place *at)
 {
     for (size_t i = 0; i < count; i++)
         for (size_t k = i + 1; k < count && items[k].hash == items[i].hash; k++) {
             if (!run_spend(r, at, 1))
                 return false;
             if (json_equal(items[i].value, items[k].value))
-                return run_fail(r, at, "must not hold the same item twice ([%zu] and [%zu])", items[i].index,
-                                items[k].index);
+                return run_fail(r, at, "must not hold the same item twice ([%zu] and [%zu])",
+                                items[i].index, items[k].index);
         }
     return true;
 }
@@ -146,7 +153,8 @@ static bool check_unique(struct run *r, const struct json *v, const struct place
     return good;
 }
 
-static bool check_contains(struct run *r, const struct node *wanted, const struct json *v, const struct place *at)
+static bool check_contains(struct run *r, const struct node *wanted, const struct json *v,
+                           const struct place *at)
 {
     struct place inside = {.up = at};
     for (const struct json *item = v->child; item != NULL; item = item->next, inside.index++)
@@ -162,7 +170,8 @@ static const struct node *node_of_item(const struct array_rules *rules, size_t i
     return i < rules->tuple_count ? rules->tuple[i] : rules->additional;
 }
 
-static bool check_items(struct run *r, const struct array_rules *rules, const struct json *v, const struct place *at)
+static bool check_items(struct run *r, const struct array_rules *rules, const struct json *v,
+                        const struct place *at)
 {
     bool good = true;
     struct place inside = {.up = at};
@@ -177,7 +186,8 @@ static bool check_items(struct run *r, const struct array_rules *rules, const st
     return good;
 }
 
-bool check_array(struct run *r, const struct array_rules *rules, const struct json *v, const struct place *at)
+bool check_array(struct run *r, const struct array_rules *rules, const struct json *v,
+                 const struct place *at)
 {
     bool good = true;
     int64_t count = (int64_t)v->count;
@@ -187,9 +197,11 @@ bool check_array(struct run *r, const struct array_rules *rules, const struct js
         good = run_fail(r, at, "must have at most %lld items", (long long)rules->max);
     if (rules->unique && (good || run_go_on(r)) && !check_unique(r, v, at))
         good = false;
-    if (rules->contains != NULL && (good || run_go_on(r)) && !check_contains(r, rules->contains, v, at))
+    if (rules->contains != NULL && (good || run_go_on(r)) &&
+        !check_contains(r, rules->contains, v, at))
         good = false;
-    if ((rules->items != NULL || rules->has_tuple) && (good || run_go_on(r)) && !check_items(r, rules, v, at))
+    if ((rules->items != NULL || rules->has_tuple) && (good || run_go_on(r)) &&
+        !check_items(r, rules, v, at))
         good = false;
     return good;
 }
@@ -221,21 +233,22 @@ static bool member_missing(const struct json *object, struct span name)
     return true;
 }
 
-static bool check_companions(struct run *r, const struct property *p, const struct json *v, const struct place *at)
+static bool check_companions(struct run *r, const struct property *p, const struct json *v,
+                             const struct place *at)
 {
     bool good = true;
     for (const struct json *name = p->companions->child; name != NULL; name = name->next) {
         if (!run_spend(r, at, v->count))
             return false;
         if (member_missing(v, name->str))
-            good = run_fail(r, at, "must have \"%.*s\", because it has \"%.*s\"", shown(name->str), name->str.p,
-                            shown(p->name), p->name.p);
+            good = run_fail(r, at, "must have \"%.*s\", because it has \"%.*s\"", shown(name->str),
+                            name->str.p, shown(p->name), p->name.p);
     }
     return good;
 }
 
-static bool check_table(struct run *r, const struct object_rules *rules, const bool *seen, const struct json *v,
-                        const struct place *at)
+static bool check_table(struct run *r, const struct object_rules *rules, const bool *seen,
+                        const struct json *v, const struct place *at)
 {
     bool good = true;
     for (size_t i = 0; i < rules->count && (good || run_go_on(r)); i++) {
@@ -269,13 +282,16 @@ static bool check_presence(struct run *r, const struct object_rules *rules, cons
     return good;
 }
 
-// A member is described by its name, by every pattern that its name matches, or else by "additionalProperties".
-static bool check_member(struct run *r, const struct object_rules *rules, const struct json *m, const struct place *at)
+// A member is described by its name, by every pattern that its name matches, or else by
+// "additionalProperties".
+static bool check_member(struct run *r, const struct object_rules *rules, const struct json *m,
+                         const struct place *at)
 {
     size_t i = find_property(rules, m->key);
     const struct property *p = i < rules->count && rules->table[i]->listed ? rules->table[i] : NULL;
     bool good = p == NULL || run_node(r, p->node, m, at), described = p != NULL;
-    for (const struct pattern_property *q = rules->patterns; q != NULL && (good || run_go_on(r)); q = q->next) {
+    for (const struct pattern_property *q = rules->patterns; q != NULL && (good || run_go_on(r));
+         q = q->next) {
         if (!matches(r, q->pattern, m->key, at))
             continue;
         described = true;
@@ -306,7 +322,8 @@ static bool check_members(struct run *r, const struct object_rules *rules, const
     return good;
 }
 
-bool check_object(struct run *r, const struct object_rules *rules, const struct json *v, const struct place *at)
+bool check_object(struct run *r, const struct object_rules *rules, const struct json *v,
+                  const struct place *at)
 {
     bool good = true;
     int64_t count = (int64_t)v->count;

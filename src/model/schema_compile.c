@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // schema_compile.c - from the text of a schema to nodes.
 //
-// Nodes are made when something leads to them and compiled from a list, not by recursion, so that no text can exhaust the
-// stack. In the end a search follows everything that applies to the same value (references, allOf, if, ...): a circle
-// there would never come to an end and is refused.
+// Nodes are made when something leads to them and compiled from a list, not by recursion, so that
+// no text can exhaust the stack. In the end a search follows everything that applies to the same
+// value (references, allOf, if, ...): a circle there would never come to an end and is refused.
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,8 @@
 // ---- errors
 
 // Writes the path of `target`, when it is somewhere below `json`.
-static bool path_to(const struct json *json, const struct json *target, char *text, size_t size, size_t used)
+static bool path_to(const struct json *json, const struct json *target, char *text, size_t size,
+                    size_t used)
 {
     if (json == target)
         return true;
@@ -32,7 +33,8 @@ static bool path_to(const struct json *json, const struct json *target, char *te
     return false;
 }
 
-int schema_fail(const struct schema *s, const struct json *at, tasker_error *err, const char *fmt, ...)
+int schema_fail(const struct schema *s, const struct json *at, tasker_error *err, const char *fmt,
+                ...)
 {
     char message[400], path[180] = "$";
     va_list args;
@@ -45,12 +47,14 @@ int schema_fail(const struct schema *s, const struct json *at, tasker_error *err
     return TASKER_E_INVALID;
 }
 
-int schema_expect(const struct schema *s, const struct json *value, enum json_type type, tasker_error *err)
+int schema_expect(const struct schema *s, const struct json *value, enum json_type type,
+                  tasker_error *err)
 {
     if (value->type == type)
         return 0;
-    return schema_fail(s, value, err, "must be %s %s, this is %s", strchr("ao", json_type_name(type)[0]) ? "an" : "a",
-                       json_type_name(type), json_type_name(value->type));
+    return schema_fail(s, value, err, "must be %s %s, this is %s",
+                       strchr("ao", json_type_name(type)[0]) ? "an" : "a", json_type_name(type),
+                       json_type_name(value->type));
 }
 
 // ---- nodes
@@ -84,8 +88,8 @@ struct node *schema_node(struct schema *s, const struct json *json, const char *
     return n;
 }
 
-int schema_child(struct schema *s, const struct node *n, const struct json *value, struct node **ret,
-                      tasker_error *err)
+int schema_child(struct schema *s, const struct node *n, const struct json *value,
+                 struct node **ret, tasker_error *err)
 {
     if (value->type != JSON_OBJECT && value->type != JSON_BOOL)
         return schema_fail(s, value, err, "must be a schema (an object, true or false), this is %s",
@@ -97,8 +101,8 @@ int schema_child(struct schema *s, const struct node *n, const struct json *valu
     return 0;
 }
 
-int schema_children(struct schema *s, const struct node *n, const struct json *value, struct branches *ret,
-                      tasker_error *err)
+int schema_children(struct schema *s, const struct node *n, const struct json *value,
+                    struct branches *ret, tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_ARRAY, err);
     if (rc < 0)
@@ -129,7 +133,8 @@ static int compile_node(struct schema *s, struct node *n, tasker_error *err)
         return rc < 0 ? rc : refs_find(s, n, ref, &n->ref, err);
     }
     int rc = 0;
-    for (const struct json *member = n->json->child; member != NULL && rc == 0; member = member->next)
+    for (const struct json *member = n->json->child; member != NULL && rc == 0;
+         member = member->next)
         rc = schema_keyword(s, n, member, err);
     return rc == 0 && n->object != NULL ? schema_close(s, n, err) : rc;
 }
@@ -141,7 +146,8 @@ enum { UNSEEN, OPEN, SEEN };
 static int check_chain(const struct schema *s, struct node *n, int depth, tasker_error *err);
 
 // The longest chain below one of the branches, or an error.
-static int check_branches(const struct schema *s, const struct branches *b, int depth, tasker_error *err)
+static int check_branches(const struct schema *s, const struct branches *b, int depth,
+                          tasker_error *err)
 {
     int most = 0;
     for (size_t i = 0; i < b->count; i++) {
@@ -153,7 +159,8 @@ static int check_branches(const struct schema *s, const struct branches *b, int 
     return most;
 }
 
-static int check_dependencies(const struct schema *s, const struct object_rules *o, int depth, tasker_error *err)
+static int check_dependencies(const struct schema *s, const struct object_rules *o, int depth,
+                              tasker_error *err)
 {
     int most = 0;
     for (size_t i = 0; o != NULL && i < o->count && most >= 0; i++) {
@@ -163,13 +170,15 @@ static int check_dependencies(const struct schema *s, const struct object_rules 
     return most;
 }
 
-// Follows all that applies to the same value. Returns the length of the longest chain from here, or an error.
+// Follows all that applies to the same value. Returns the length of the longest chain from here, or
+// an error.
 static int check_chain(const struct schema *s, struct node *n, int depth, tasker_error *err)
 {
     if (n->color == OPEN)
         return schema_fail(s, n->json, err, "applies to itself without end");
     if (depth + n->height >= CHAIN_MAX)
-        return schema_fail(s, n->json, err, "more than %d schemas apply to one value in a row", CHAIN_MAX);
+        return schema_fail(s, n->json, err, "more than %d schemas apply to one value in a row",
+                           CHAIN_MAX);
     if (n->color == SEEN)
         return n->height;
     n->color = OPEN;
@@ -212,7 +221,8 @@ static int compile_text(struct schema *s, struct span text, tasker_error *err)
     int rc = json_parse(&s->arena, (struct span){copy, text.len}, &s->root_json, err);
     if (rc < 0)
         return rc;
-    if (refs_add(s, "", "", s->root_json, false) < 0 || refs_collect(s, s->root_json, "", false) < 0)
+    if (refs_add(s, "", "", s->root_json, false) < 0 ||
+        refs_collect(s, s->root_json, "", false) < 0)
         return err_nomem(err);
     static const struct node outside = {.base = ""};
     rc = schema_child(s, &outside, s->root_json, &s->root, err);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// schema_keywords.c - one table of keywords, each with a function that checks its value and files it in the node. Unknown
-// keywords, `format` and annotations say nothing and are skipped.
+// schema_keywords.c - one table of keywords, each with a function that checks its value and files
+// it in the node. Unknown keywords, `format` and annotations say nothing and are skipped.
 //
-// A new keyword is a row in the table, a function here, a field in the node and a check in schema_check.c.
+// A new keyword is a row in the table, a function here, a field in the node and a check in
+// schema_check.c.
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +59,9 @@ static const struct {
     unsigned bits;
     bool integer;
 } type_names[] = {
-    {"null", 1u << JSON_NULL, false},     {"boolean", 1u << JSON_BOOL, false}, {"number", 1u << JSON_NUMBER, false},
-    {"string", 1u << JSON_STRING, false}, {"array", 1u << JSON_ARRAY, false},  {"object", 1u << JSON_OBJECT, false},
+    {"null", 1u << JSON_NULL, false},     {"boolean", 1u << JSON_BOOL, false},
+    {"number", 1u << JSON_NUMBER, false}, {"string", 1u << JSON_STRING, false},
+    {"array", 1u << JSON_ARRAY, false},   {"object", 1u << JSON_OBJECT, false},
     {"integer", 1u << JSON_NUMBER, true},
 };
 
@@ -72,14 +74,17 @@ static int add_type(struct schema *s, struct node *n, const struct json *name, t
         if (!span_is(name->str, type_names[i].name))
             continue;
         bool number_before = (n->types & (1u << JSON_NUMBER)) != 0 && !n->integer;
-        n->integer = type_names[i].integer ? !number_before : n->integer && type_names[i].bits != 1u << JSON_NUMBER;
+        n->integer = type_names[i].integer ? !number_before
+                                           : n->integer && type_names[i].bits != 1u << JSON_NUMBER;
         n->types |= type_names[i].bits;
         return 0;
     }
-    return schema_fail(s, name, err, "\"%.*s\" is no type", name->str.len < 100 ? (int)name->str.len : 100, name->str.p);
+    return schema_fail(s, name, err, "\"%.*s\" is no type",
+                       name->str.len < 100 ? (int)name->str.len : 100, name->str.p);
 }
 
-static int compile_type(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_type(struct schema *s, struct node *n, const struct json *value,
+                        tasker_error *err)
 {
     if (value->type != JSON_ARRAY)
         return add_type(s, n, value, err);
@@ -89,13 +94,15 @@ static int compile_type(struct schema *s, struct node *n, const struct json *val
     return rc;
 }
 
-static int compile_enum(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_enum(struct schema *s, struct node *n, const struct json *value,
+                        tasker_error *err)
 {
     n->values = value;
     return schema_expect(s, value, JSON_ARRAY, err);
 }
 
-static int compile_const(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_const(struct schema *s, struct node *n, const struct json *value,
+                         tasker_error *err)
 {
     (void)s;
     (void)err;
@@ -103,21 +110,23 @@ static int compile_const(struct schema *s, struct node *n, const struct json *va
     return 0;
 }
 
-#define BRANCH_KEYWORD(function, field)                                                                  \
-    static int function(struct schema *s, struct node *n, const struct json *value, tasker_error *err) \
-    {                                                                                                    \
-        if (value->type == JSON_ARRAY && value->count == 0)                                              \
-            return schema_fail(s, value, err, "must hold a schema");                                     \
-        return schema_children(s, n, value, &n->field, err);                                                  \
+#define BRANCH_KEYWORD(function, field)                                                            \
+    static int function(struct schema *s, struct node *n, const struct json *value,                \
+                        tasker_error *err)                                                         \
+    {                                                                                              \
+        if (value->type == JSON_ARRAY && value->count == 0)                                        \
+            return schema_fail(s, value, err, "must hold a schema");                               \
+        return schema_children(s, n, value, &n->field, err);                                       \
     }
 BRANCH_KEYWORD(compile_all, all)
 BRANCH_KEYWORD(compile_any, any)
 BRANCH_KEYWORD(compile_one, one)
 
-#define NODE_KEYWORD(function, field)                                                                    \
-    static int function(struct schema *s, struct node *n, const struct json *value, tasker_error *err) \
-    {                                                                                                    \
-        return schema_child(s, n, value, &n->field, err);                                                  \
+#define NODE_KEYWORD(function, field)                                                              \
+    static int function(struct schema *s, struct node *n, const struct json *value,                \
+                        tasker_error *err)                                                         \
+    {                                                                                              \
+        return schema_child(s, n, value, &n->field, err);                                          \
     }
 NODE_KEYWORD(compile_not, not_)
 NODE_KEYWORD(compile_if, if_)
@@ -127,7 +136,8 @@ NODE_KEYWORD(compile_else, else_)
 // ---- keywords of one type of value
 
 // Sizes that no value can have are cut to what fits.
-static int read_size(const struct schema *s, const struct json *value, int64_t *ret, tasker_error *err)
+static int read_size(const struct schema *s, const struct json *value, int64_t *ret,
+                     tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_NUMBER, err);
     if (rc < 0)
@@ -140,10 +150,11 @@ static int read_size(const struct schema *s, const struct json *value, int64_t *
     return 0;
 }
 
-#define SIZE_KEYWORD(function, make, field)                                                              \
-    static int function(struct schema *s, struct node *n, const struct json *value, tasker_error *err) \
-    {                                                                                                    \
-        return make(s, n) == NULL ? err_nomem(err) : read_size(s, value, &make(s, n)->field, err);       \
+#define SIZE_KEYWORD(function, make, field)                                                        \
+    static int function(struct schema *s, struct node *n, const struct json *value,                \
+                        tasker_error *err)                                                         \
+    {                                                                                              \
+        return make(s, n) == NULL ? err_nomem(err) : read_size(s, value, &make(s, n)->field, err); \
     }
 SIZE_KEYWORD(compile_min_length, text_group, min)
 SIZE_KEYWORD(compile_max_length, text_group, max)
@@ -152,13 +163,14 @@ SIZE_KEYWORD(compile_max_items, array_group, max)
 SIZE_KEYWORD(compile_min_properties, object_group, min)
 SIZE_KEYWORD(compile_max_properties, object_group, max)
 
-#define LIMIT_KEYWORD(function, field)                                                                   \
-    static int function(struct schema *s, struct node *n, const struct json *value, tasker_error *err) \
-    {                                                                                                    \
-        if (number_group(s, n) == NULL)                                                                  \
-            return err_nomem(err);                                                                       \
-        n->number->field = value->raw;                                                                   \
-        return schema_expect(s, value, JSON_NUMBER, err);                                                       \
+#define LIMIT_KEYWORD(function, field)                                                             \
+    static int function(struct schema *s, struct node *n, const struct json *value,                \
+                        tasker_error *err)                                                         \
+    {                                                                                              \
+        if (number_group(s, n) == NULL)                                                            \
+            return err_nomem(err);                                                                 \
+        n->number->field = value->raw;                                                             \
+        return schema_expect(s, value, JSON_NUMBER, err);                                          \
     }
 LIMIT_KEYWORD(compile_minimum, minimum)
 LIMIT_KEYWORD(compile_maximum, maximum)
@@ -166,7 +178,8 @@ LIMIT_KEYWORD(compile_above, above)
 LIMIT_KEYWORD(compile_below, below)
 LIMIT_KEYWORD(keep_multiple, multiple)
 
-static int compile_multiple(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_multiple(struct schema *s, struct node *n, const struct json *value,
+                            tasker_error *err)
 {
     int rc = keep_multiple(s, n, value, err);
     if (rc < 0)
@@ -179,8 +192,8 @@ static int compile_multiple(struct schema *s, struct node *n, const struct json 
     return 0;
 }
 
-static int make_pattern(struct schema *s, const struct json *at, struct span text, struct pattern **ret,
-                        tasker_error *err)
+static int make_pattern(struct schema *s, const struct json *at, struct span text,
+                        struct pattern **ret, tasker_error *err)
 {
     tasker_error why = {0};
     struct pattern_link *link = arena_alloc(&s->arena, sizeof *link);
@@ -195,7 +208,8 @@ static int make_pattern(struct schema *s, const struct json *at, struct span tex
     return 0;
 }
 
-static int compile_pattern(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_pattern(struct schema *s, struct node *n, const struct json *value,
+                           tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_STRING, err);
     if (rc < 0)
@@ -206,7 +220,8 @@ static int compile_pattern(struct schema *s, struct node *n, const struct json *
     return make_pattern(s, value, value->str, &n->text->pattern, err);
 }
 
-static int compile_items(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_items(struct schema *s, struct node *n, const struct json *value,
+                         tasker_error *err)
 {
     if (array_group(s, n) == NULL)
         return err_nomem(err);
@@ -222,7 +237,8 @@ static int compile_items(struct schema *s, struct node *n, const struct json *va
     return 0;
 }
 
-static int compile_unique(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_unique(struct schema *s, struct node *n, const struct json *value,
+                          tasker_error *err)
 {
     if (array_group(s, n) == NULL)
         return err_nomem(err);
@@ -230,10 +246,12 @@ static int compile_unique(struct schema *s, struct node *n, const struct json *v
     return schema_expect(s, value, JSON_BOOL, err);
 }
 
-#define GROUP_NODE_KEYWORD(function, make, field)                                                        \
-    static int function(struct schema *s, struct node *n, const struct json *value, tasker_error *err) \
-    {                                                                                                    \
-        return make(s, n) == NULL ? err_nomem(err) : schema_child(s, n, value, &make(s, n)->field, err);   \
+#define GROUP_NODE_KEYWORD(function, make, field)                                                  \
+    static int function(struct schema *s, struct node *n, const struct json *value,                \
+                        tasker_error *err)                                                         \
+    {                                                                                              \
+        return make(s, n) == NULL ? err_nomem(err)                                                 \
+                                  : schema_child(s, n, value, &make(s, n)->field, err);            \
     }
 GROUP_NODE_KEYWORD(compile_additional_items, array_group, additional)
 GROUP_NODE_KEYWORD(compile_contains, array_group, contains)
@@ -254,7 +272,8 @@ static struct property *add_property(struct schema *s, struct node *n, struct sp
     return p;
 }
 
-static int compile_properties(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_properties(struct schema *s, struct node *n, const struct json *value,
+                              tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_OBJECT, err);
     if (rc == 0 && object_group(s, n) == NULL)
@@ -281,7 +300,8 @@ static int check_strings(const struct schema *s, const struct json *list, tasker
     return rc;
 }
 
-static int compile_required(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_required(struct schema *s, struct node *n, const struct json *value,
+                            tasker_error *err)
 {
     int rc = check_strings(s, value, err);
     for (const struct json *item = value->child; item != NULL && rc == 0; item = item->next) {
@@ -293,7 +313,8 @@ static int compile_required(struct schema *s, struct node *n, const struct json 
     return rc;
 }
 
-static int compile_patterns(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_patterns(struct schema *s, struct node *n, const struct json *value,
+                            tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_OBJECT, err);
     if (rc == 0 && object_group(s, n) == NULL)
@@ -311,7 +332,8 @@ static int compile_patterns(struct schema *s, struct node *n, const struct json 
     return rc;
 }
 
-static int compile_dependencies(struct schema *s, struct node *n, const struct json *value, tasker_error *err)
+static int compile_dependencies(struct schema *s, struct node *n, const struct json *value,
+                                tasker_error *err)
 {
     int rc = schema_expect(s, value, JSON_OBJECT, err);
     for (const struct json *item = value->child; item != NULL && rc == 0; item = item->next) {
@@ -406,7 +428,8 @@ int schema_close(struct schema *s, struct node *n, tasker_error *err)
     }
     o->count = kept;
     for (size_t i = 0; i < kept && o->closed; i++)
-        o->table[i]->required = (o->table[i]->required || o->table[i]->listed) && !o->table[i]->has_default;
+        o->table[i]->required =
+            (o->table[i]->required || o->table[i]->listed) && !o->table[i]->has_default;
     return 0;
 }
 

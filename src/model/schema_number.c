@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// schema_number.c - comparing and dividing decimal numbers of any length without rounding, and hashing JSON values so
-// that 1, 1.0 and 10e-1 come out alike.
+// schema_number.c - comparing and dividing decimal numbers of any length without rounding, and
+// hashing JSON values so that 1, 1.0 and 10e-1 come out alike.
 #include <string.h>
 
 #include "model/schema_private.h"
@@ -87,7 +87,8 @@ bool decimal_divides(const struct decimal *divisor, const struct decimal *value)
 {
     if (value->count == 0)
         return true;
-    // The value's digits do not end in 0, so they can not make up for a divisor with the larger exponent.
+    // The value's digits do not end in 0, so they can not make up for a divisor with the larger
+    // exponent.
     if (value->exponent < divisor->exponent)
         return false;
     uint64_t by = 0, rest = 0;
@@ -141,7 +142,8 @@ uint64_t value_hash(const struct json *v)
         return mix(h, v->truth);
     for (const struct json *item = v->child; item != NULL; item = item->next) {
         if (v->type == JSON_OBJECT)
-            sum += mix(hash_bytes(HASH_SEED, item->key), value_hash(item));  // a sum, members have no order
+            sum += mix(hash_bytes(HASH_SEED, item->key),
+                       value_hash(item)); // a sum, members have no order
         else
             h = mix(h, value_hash(item));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// schema_pattern.c - the thin cover over PCRE2. Patterns are set up to mean what they mean in ECMAScript as far as PCRE2
-// can (\u escapes, empty classes, unset back references, $ only at the very end, ASCII \d and \w), and every match has
-// limits on time, depth and memory.
+// schema_pattern.c - the thin cover over PCRE2. Patterns are set up to mean what they mean in
+// ECMAScript as far as PCRE2 can (\u escapes, empty classes, unset back references, $ only at the
+// very end, ASCII \d and \w), and every match has limits on time, depth and memory.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -42,7 +42,8 @@ static int compile_error(int number, tasker_error *err)
 static int compile_code(struct pattern *p, struct span text, tasker_error *err)
 {
     const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX |
-                             PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_NEVER_BACKSLASH_C;
+                             PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS |
+                             PCRE2_NEVER_BACKSLASH_C;
     pcre2_compile_context *context = pcre2_compile_context_create(p->memory);
     if (context == NULL)
         return err_nomem(err);

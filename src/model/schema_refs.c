@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // schema_refs.c - "$id" and "$ref": which place of the text a reference means.
 //
-// Every "$id" in a place where a schema may stand names a resource (or, as "#name", an anchor in one). A reference is
-// resolved against the base of where it stands; what it names must be one of these, the document itself, or the
-// draft-07 meta-schema. Nothing is fetched. A fragment is a JSON pointer from the resource's root, or an anchor.
+// Every "$id" in a place where a schema may stand names a resource (or, as "#name", an anchor in
+// one). A reference is resolved against the base of where it stands; what it names must be one of
+// these, the document itself, or the draft-07 meta-schema. Nothing is fetched. A fragment is a JSON
+// pointer from the resource's root, or an anchor.
 #include <string.h>
 
 #include "model/schema_private.h"
@@ -11,7 +12,7 @@
 // ---- URIs (RFC 3986)
 
 struct uri {
-    struct span scheme, authority, path, query, fragment;  // absent: p is NULL
+    struct span scheme, authority, path, query, fragment; // absent: p is NULL
 };
 
 static struct span cut(const char *from, const char *to)
@@ -126,7 +127,8 @@ static void add_resolved(struct buf *out, const struct uri *base, const struct u
     }
 }
 
-const char *uri_resolve(struct arena *arena, const char *base, struct span ref, const char **ret_fragment)
+const char *uri_resolve(struct arena *arena, const char *base, struct span ref,
+                        const char **ret_fragment)
 {
     struct uri b = uri_parse(span_of(base)), r = uri_parse(ref);
     struct buf out;
@@ -158,12 +160,14 @@ const char *refs_base(struct schema *s, const struct json *json, const char *bas
     return id != NULL ? uri_resolve(&s->arena, base, id->str, &fragment) : base;
 }
 
-int refs_add(struct schema *s, const char *uri, const char *anchor, const struct json *json, bool foreign)
+int refs_add(struct schema *s, const char *uri, const char *anchor, const struct json *json,
+             bool foreign)
 {
     struct resource *r = arena_alloc(&s->arena, sizeof *r);
     if (r == NULL || uri == NULL || anchor == NULL)
         return TASKER_E_NOMEM;
-    *r = (struct resource){.uri = uri, .anchor = anchor, .json = json, .foreign = foreign, .next = s->resources};
+    *r = (struct resource){
+        .uri = uri, .anchor = anchor, .json = json, .foreign = foreign, .next = s->resources};
     s->resources = r;
     return 0;
 }
@@ -174,13 +178,26 @@ static const struct {
     const char *key;
     enum nesting nesting;
 } nestings[] = {
-    {"items", ONE_OR_LIST}, {"additionalItems", ONE}, {"contains", ONE},          {"additionalProperties", ONE},
-    {"propertyNames", ONE}, {"if", ONE},              {"then", ONE},              {"else", ONE},
-    {"not", ONE},           {"allOf", LIST},          {"anyOf", LIST},            {"oneOf", LIST},
-    {"definitions", MAP},   {"properties", MAP},      {"patternProperties", MAP}, {"dependencies", MAP},
+    {"items", ONE_OR_LIST},
+    {"additionalItems", ONE},
+    {"contains", ONE},
+    {"additionalProperties", ONE},
+    {"propertyNames", ONE},
+    {"if", ONE},
+    {"then", ONE},
+    {"else", ONE},
+    {"not", ONE},
+    {"allOf", LIST},
+    {"anyOf", LIST},
+    {"oneOf", LIST},
+    {"definitions", MAP},
+    {"properties", MAP},
+    {"patternProperties", MAP},
+    {"dependencies", MAP},
 };
 
-static int collect_in(struct schema *s, const struct json *value, enum nesting nesting, const char *base, bool foreign)
+static int collect_in(struct schema *s, const struct json *value, enum nesting nesting,
+                      const char *base, bool foreign)
 {
     bool list = value->type == JSON_ARRAY && (nesting == LIST || nesting == ONE_OR_LIST);
     bool map = value->type == JSON_OBJECT && nesting == MAP;
@@ -212,7 +229,8 @@ int refs_collect(struct schema *s, const struct json *json, const char *base, bo
     return rc;
 }
 
-static const struct resource *find_resource(const struct schema *s, const char *uri, const char *anchor)
+static const struct resource *find_resource(const struct schema *s, const char *uri,
+                                            const char *anchor)
 {
     for (const struct resource *r = s->resources; r != NULL; r = r->next)
         if (strcmp(r->uri, uri) == 0 && strcmp(r->anchor, anchor) == 0)
@@ -277,9 +295,10 @@ static const struct json *step_into(const struct json *json, const char *token)
     return json_at(json, i);
 }
 
-// Follows a JSON pointer from a resource's root; *base becomes the one inside of the place reached. NULL: leads nowhere, or memory
-// (the arena knows).
-static const struct json *follow(struct schema *s, const struct json *json, char *pointer, const char **base)
+// Follows a JSON pointer from a resource's root; *base becomes the one inside of the place reached.
+// NULL: leads nowhere, or memory (the arena knows).
+static const struct json *follow(struct schema *s, const struct json *json, char *pointer,
+                                 const char **base)
 {
     while (*pointer == '/' && json != NULL) {
         char *token = pointer + 1;
@@ -301,11 +320,13 @@ static int unresolved(const struct schema *s, const struct json *ref, tasker_err
     if (s->arena.failed)
         return err_nomem(err);
     int shown = ref->str.len < 200 ? (int)ref->str.len : 200;
-    return schema_fail(s, ref, err, "\"$ref\" leads to \"%.*s\", which is not in this schema (nothing is fetched)",
-                       shown, ref->str.p);
+    return schema_fail(
+        s, ref, err, "\"$ref\" leads to \"%.*s\", which is not in this schema (nothing is fetched)",
+        shown, ref->str.p);
 }
 
-int refs_find(struct schema *s, const struct node *from, const struct json *ref, struct node **ret, tasker_error *err)
+int refs_find(struct schema *s, const struct node *from, const struct json *ref, struct node **ret,
+              tasker_error *err)
 {
     const char *fragment;
     const char *uri = uri_resolve(&s->arena, from->base, ref->str, &fragment);
@@ -329,7 +350,8 @@ int refs_find(struct schema *s, const struct node *from, const struct json *ref,
     if (target == NULL)
         return unresolved(s, ref, err);
     if (target->type != JSON_OBJECT && target->type != JSON_BOOL)
-        return schema_fail(s, ref, err, "\"$ref\" leads to %s, which is no schema", json_type_name(target->type));
+        return schema_fail(s, ref, err, "\"$ref\" leads to %s, which is no schema",
+                           json_type_name(target->type));
     struct node *node = schema_node(s, target, base, resource->foreign);
     if (node == NULL)
         return err_nomem(err);

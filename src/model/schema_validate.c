@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// schema_validate.c - a value against a compiled schema: types, constants, combinations, and the list of errors with
-// their places.
+// schema_validate.c - a value against a compiled schema: types, constants, combinations, and the
+// list of errors with their places.
 #include <stdio.h>
 #include <string.h>
 
@@ -124,7 +124,8 @@ static void list_types(const struct node *n, char *text, size_t size)
     }
 }
 
-static bool check_type(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_type(struct run *r, const struct node *n, const struct json *v,
+                       const struct place *at)
 {
     bool good = (n->types & (1u << v->type)) != 0;
     if (good && v->type == JSON_NUMBER && n->integer) {
@@ -136,10 +137,12 @@ static bool check_type(struct run *r, const struct node *n, const struct json *v
     char expected[120];
     list_types(n, expected, sizeof expected);
     return run_fail(r, at, "must be %s, this is %s", expected,
-                    v->type == JSON_NUMBER && n->integer ? "a number with a fraction" : json_type_name(v->type));
+                    v->type == JSON_NUMBER && n->integer ? "a number with a fraction"
+                                                         : json_type_name(v->type));
 }
 
-static bool check_values(struct run *r, const struct json *values, const struct json *v, const struct place *at)
+static bool check_values(struct run *r, const struct json *values, const struct json *v,
+                         const struct place *at)
 {
     for (const struct json *item = values->child; item != NULL; item = item->next) {
         if (!run_spend(r, at, 1))
@@ -151,7 +154,8 @@ static bool check_values(struct run *r, const struct json *values, const struct 
     return run_fail(r, at, "must be one of %.*s", shown, values->raw.p);
 }
 
-static bool check_constant(struct run *r, const struct json *wanted, const struct json *v, const struct place *at)
+static bool check_constant(struct run *r, const struct json *wanted, const struct json *v,
+                           const struct place *at)
 {
     int shown = wanted->raw.len < SHOWN ? (int)wanted->raw.len : SHOWN;
     return json_equal(wanted, v) || run_fail(r, at, "must be %.*s", shown, wanted->raw.p);
@@ -159,7 +163,8 @@ static bool check_constant(struct run *r, const struct json *wanted, const struc
 
 // ---- combinations
 
-static bool check_all(struct run *r, const struct branches *b, const struct json *v, const struct place *at)
+static bool check_all(struct run *r, const struct branches *b, const struct json *v,
+                      const struct place *at)
 {
     bool good = true;
     for (size_t i = 0; i < b->count && (good || run_go_on(r)); i++)
@@ -168,7 +173,8 @@ static bool check_all(struct run *r, const struct branches *b, const struct json
     return good;
 }
 
-static bool check_any(struct run *r, const struct branches *b, const struct json *v, const struct place *at)
+static bool check_any(struct run *r, const struct branches *b, const struct json *v,
+                      const struct place *at)
 {
     // A single branch explains itself.
     if (b->count == 1)
@@ -179,7 +185,8 @@ static bool check_any(struct run *r, const struct branches *b, const struct json
     return run_fail(r, at, "matches none of the %zu schemas of \"anyOf\"", b->count);
 }
 
-static bool check_one(struct run *r, const struct branches *b, const struct json *v, const struct place *at)
+static bool check_one(struct run *r, const struct branches *b, const struct json *v,
+                      const struct place *at)
 {
     size_t matching = 0;
     for (size_t i = 0; i < b->count && matching < 2; i++)
@@ -190,18 +197,21 @@ static bool check_one(struct run *r, const struct branches *b, const struct json
                     matching == 0 ? "none" : "several", b->count);
 }
 
-static bool check_not(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_not(struct run *r, const struct node *n, const struct json *v,
+                      const struct place *at)
 {
     return !run_quiet(r, n, v, at) || run_fail(r, at, "must not match the schema of \"not\"");
 }
 
-static bool check_condition(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_condition(struct run *r, const struct node *n, const struct json *v,
+                            const struct place *at)
 {
     const struct node *next = run_quiet(r, n->if_, v, at) ? n->then_ : n->else_;
     return next == NULL || run_node(r, next, v, at);
 }
 
-static bool check_groups(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_groups(struct run *r, const struct node *n, const struct json *v,
+                         const struct place *at)
 {
     if (v->type == JSON_NUMBER && n->number != NULL)
         return check_number(r, n->number, v, at);
@@ -212,7 +222,8 @@ static bool check_groups(struct run *r, const struct node *n, const struct json 
     return v->type != JSON_OBJECT || n->object == NULL || check_object(r, n->object, v, at);
 }
 
-static bool check_combinations(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_combinations(struct run *r, const struct node *n, const struct json *v,
+                               const struct place *at)
 {
     bool good = check_all(r, &n->all, v, at);
     if (n->any.count > 0 && (good || run_go_on(r)) && !check_any(r, &n->any, v, at))
@@ -226,7 +237,8 @@ static bool check_combinations(struct run *r, const struct node *n, const struct
     return good;
 }
 
-static bool check_node(struct run *r, const struct node *n, const struct json *v, const struct place *at)
+static bool check_node(struct run *r, const struct node *n, const struct json *v,
+                       const struct place *at)
 {
     if (n->never)
         return run_fail(r, at, "is not allowed here");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // state.c - the two tables behind state.h. A cell that is not written here is illegal.
 //
-// Every move is one that the Rails engine's machines allow too, so that its own classes can read and continue what is
-// written here. Not used although legal there: a pending step or a running task that goes back or fails on its own.
+// Every move is one that the Rails engine's machines allow too, so that its own classes can read
+// and continue what is written here. Not used although legal there: a pending step or a running
+// task that goes back or fails on its own.
 #include "model/state.h"
 
 #define X(name, text) text,
@@ -12,7 +13,10 @@ const char *const state_event_names[SE_COUNT] = {STATE_EVENTS(X)};
 
 // Cells hold the next state + 1, so that those that are not listed are 0: illegal.
 #define TO(state) (ST_##state + 1)
-#define STEP_TO(state, effects) {TO(state), effects}
+#define STEP_TO(state, effects)                                                                    \
+    {                                                                                              \
+        TO(state), effects                                                                         \
+    }
 
 static const struct step_move step_moves[ST_COUNT][SE_COUNT] = {
     [ST_PENDING] =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// template_build.c - checked nodes become a template: values with their defaults, steps, edges by index, levels. Finds
-// what only the whole can show: steps with the same name, dependencies that lead nowhere or round in a circle, names
-// that `named_steps` and `step_templates` do not share.
+// template_build.c - checked nodes become a template: values with their defaults, steps, edges by
+// index, levels. Finds what only the whole can show: steps with the same name, dependencies that
+// lead nowhere or round in a circle, names that `named_steps` and `step_templates` do not share.
 //
 // It goes on where something is wrong, to find the rest as well; the template is then thrown away.
 #include <stdio.h>
@@ -80,7 +80,8 @@ static struct retry_policy policy_of(struct reader *r, const struct yaml *node)
     const struct yaml *at[BACKOFF_COUNT];
     rules_check(r, &backoff_rules, node, at);
     p.strategy = strategy_of(at[BACKOFF_STRATEGY]);
-    p.base_ms = (int32_t)((micros_or(r, at[BACKOFF_BASE], p.base_ms * US_PER_MS) + 500) / US_PER_MS);
+    p.base_ms =
+        (int32_t)((micros_or(r, at[BACKOFF_BASE], p.base_ms * US_PER_MS) + 500) / US_PER_MS);
     p.max_ms = (int32_t)((micros_or(r, at[BACKOFF_MAX], p.max_ms * US_PER_MS) + 500) / US_PER_MS);
     p.multiplier = (double)micros_or(r, at[BACKOFF_MULTIPLIER], 2000000) / 1e6;
     p.jitter = (double)micros_or(r, at[BACKOFF_JITTER], 100000) / 1e6;
@@ -106,8 +107,8 @@ static void build_top(struct reader *r)
         (void)snprintf(t->key, sizeof t->key, "%s/%s/%s", t->namespace_name, t->name, t->version);
 }
 
-// The Rails engine raises an error when a step has no dependent system and the template no default; here it is the
-// system "default" then.
+// The Rails engine raises an error when a step has no dependent system and the template no default;
+// here it is the system "default" then.
 static const char *system_of(struct reader *r, const struct yaml *own)
 {
     const struct yaml *node = own != NULL ? own : r->top[TOP_SYSTEM];
@@ -122,7 +123,8 @@ static void check_exec(struct reader *r, const struct yaml *step, const struct y
     if (at[STEP_CONFIG] != NULL)
         rules_check(r, &exec_rules, at[STEP_CONFIG], found);
     else if (yaml_get(step, "handler_config") == NULL)
-        reader_at(r, step, "a step of class tasker.exec needs \"handler_config\" with a \"command\"");
+        reader_at(r, step,
+                  "a step of class tasker.exec needs \"handler_config\" with a \"command\"");
 }
 
 static void build_step(struct reader *r, uint32_t i, const struct yaml *node)
@@ -169,7 +171,8 @@ static void build_names(struct reader *r)
         uint32_t first = t->by_name[i - 1], again = t->by_name[i];
         const char *name = t->steps[again].name;
         if (name[0] != '\0' && strcmp(t->steps[first].name, name) == 0)
-            reader_at(r, r->steps[again][STEP_NAME], "the step \"%.128s\" is already there, in line %d", name,
+            reader_at(r, r->steps[again][STEP_NAME],
+                      "the step \"%.128s\" is already there, in line %d", name,
                       r->steps[first][STEP_NAME]->line);
     }
 }
@@ -200,18 +203,22 @@ static void check_named(struct reader *r)
         if (i >= 0)
             named[i] = true;
         else
-            reader_at(r, item, "\"named_steps\" lists \"%.128s\", which is not in \"step_templates\"", item->text);
+            reader_at(r, item,
+                      "\"named_steps\" lists \"%.128s\", which is not in \"step_templates\"",
+                      item->text);
     }
     for (uint32_t i = 0; i < t->step_count && named != NULL; i++)
         if (!named[i] && r->steps[i][STEP_NAME] != NULL)
-            reader_at(r, r->steps[i][STEP_NAME], "the step \"%.128s\" is not listed in \"named_steps\"",
-                      t->steps[i].name);
+            reader_at(r, r->steps[i][STEP_NAME],
+                      "the step \"%.128s\" is not listed in \"named_steps\"", t->steps[i].name);
 }
 
 // ---- edges
 
-// Adds one dependency of step `child`; `last_child[parent]` is the last child that named the parent, + 1.
-static void add_edge(struct reader *r, struct edges *e, uint32_t child, const struct yaml *node, uint32_t *last_child)
+// Adds one dependency of step `child`; `last_child[parent]` is the last child that named the
+// parent, + 1.
+static void add_edge(struct reader *r, struct edges *e, uint32_t child, const struct yaml *node,
+                     uint32_t *last_child)
 {
     const char *name = r->t->steps[child].name;
     if (node->type != YAML_STRING || node->len == 0)
@@ -219,8 +226,10 @@ static void add_edge(struct reader *r, struct edges *e, uint32_t child, const st
     int parent = template_find_step(r->t, (struct span){node->text, node->len});
     if (parent < 0) {
         const char *near = near_step(r, node->text);
-        reader_at(r, node, "the step \"%.128s\" depends on \"%.128s\", which does not exist%s%.64s%s", name, node->text,
-                  near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+        reader_at(r, node,
+                  "the step \"%.128s\" depends on \"%.128s\", which does not exist%s%.64s%s", name,
+                  node->text, near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                  near != NULL ? "\"?" : "");
     } else if ((uint32_t)parent == child || strcmp(name, node->text) == 0) {
         reader_at(r, node, "the step \"%.128s\" depends on itself", name);
     } else if (last_child[parent] != child + 1) {
@@ -235,7 +244,8 @@ static int collect_edges(struct reader *r, struct edges *e)
 {
     size_t most = 0;
     for (uint32_t i = 0; i < r->t->step_count; i++)
-        most += 1 + (r->steps[i][STEP_DEPENDS_LIST] != NULL ? r->steps[i][STEP_DEPENDS_LIST]->count : 0);
+        most += 1 + (r->steps[i][STEP_DEPENDS_LIST] != NULL ? r->steps[i][STEP_DEPENDS_LIST]->count
+                                                            : 0);
     *e = (struct edges){
         .from = arena_alloc(&r->scratch, most * sizeof *e->from),
         .to = arena_alloc(&r->scratch, most * sizeof *e->to),
@@ -245,22 +255,26 @@ static int collect_edges(struct reader *r, struct edges *e)
     if (r->scratch.failed)
         return -1;
     for (uint32_t i = 0; i < r->t->step_count; i++) {
-        const struct yaml *one = r->steps[i][STEP_DEPENDS_ONE], *list = r->steps[i][STEP_DEPENDS_LIST];
+        const struct yaml *one = r->steps[i][STEP_DEPENDS_ONE],
+                          *list = r->steps[i][STEP_DEPENDS_LIST];
         if (one != NULL)
             add_edge(r, e, i, one, last_child);
-        for (const struct yaml *item = list != NULL ? list->child : NULL; item != NULL; item = item->next)
+        for (const struct yaml *item = list != NULL ? list->child : NULL; item != NULL;
+             item = item->next)
             add_edge(r, e, i, item, last_child);
     }
     return 0;
 }
 
-// Notes a cycle where its first step, in order of the file, names the last one, and drops that edge.
+// Notes a cycle where its first step, in order of the file, names the last one, and drops that
+// edge.
 static void note_cycle(struct reader *r, struct edges *e, const uint32_t *path, uint32_t length)
 {
     char text[300];
     size_t used = 0;
     for (uint32_t i = 0; i <= length && used < sizeof text; i++) {
-        int n = snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " -> " : "", r->t->steps[path[i % length]].name);
+        int n = snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " -> " : "",
+                         r->t->steps[path[i % length]].name);
         used += n > 0 ? (size_t)n : 0;
     }
     if (used >= sizeof text)
@@ -298,7 +312,8 @@ static int build_levels(struct reader *r, struct edges *e, struct graph *ret)
     return rc < 0 ? -1 : 0;
 }
 
-// Children come out ascending because edges were collected by child; turned round by parent, so do the parents.
+// Children come out ascending because edges were collected by child; turned round by parent, so do
+// the parents.
 static int build_links(struct reader *r, struct edges *e, const struct graph *down)
 {
     struct template *t = r->t;
@@ -345,7 +360,8 @@ int template_build(struct reader *r)
     const struct yaml *list = r->top[TOP_STEPS];
     size_t count = list != NULL ? list->count : 0;
     if (count > TEMPLATE_MAX_STEPS) {
-        reader_at(r, list, "%zu steps are too many, at most %d are allowed", count, TEMPLATE_MAX_STEPS);
+        reader_at(r, list, "%zu steps are too many, at most %d are allowed", count,
+                  TEMPLATE_MAX_STEPS);
         count = 0;
     }
     build_top(r);

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 // template_canon.c - the canonical form of a template and its content hash.
 //
-// The form is compact JSON with the keys in the order below. What has a default stands there with its value, so that a
-// template keeps its meaning when a default of a later release differs; what may be absent and is, is left out, and so
-// are `concurrent` (no effect), `named_steps` (a check that was passed) and `environments` (merged). Both keys for
-// dependencies become one list in order of the steps. Seconds are decimals without trailing zeros. Objects that belong
-// to others (handler_config, schema, default_context, default_options, custom_events) keep their order and every digit.
+// The form is compact JSON with the keys in the order below. What has a default stands there with
+// its value, so that a template keeps its meaning when a default of a later release differs; what
+// may be absent and is, is left out, and so are `concurrent` (no effect), `named_steps` (a check
+// that was passed) and `environments` (merged). Both keys for dependencies become one list in order
+// of the steps. Seconds are decimals without trailing zeros. Objects that belong to others
+// (handler_config, schema, default_context, default_options, custom_events) keep their order and
+// every digit.
 //
-//   {"name", "namespace_name", "version", "description"?, "task_handler_class"?, "module_namespace"?,
-//    "default_dependent_system"?, "timeout_seconds", "max_concurrent_steps", "schema"?, "default_context"?,
-//    "default_options"?, "custom_events"?,
-//    "step_templates": [{"name", "description", "handler_class", "dependent_system", "default_retryable",
+//   {"name", "namespace_name", "version", "description"?, "task_handler_class"?,
+//   "module_namespace"?,
+//    "default_dependent_system"?, "timeout_seconds", "max_concurrent_steps", "schema"?,
+//    "default_context"?, "default_options"?, "custom_events"?, "step_templates": [{"name",
+//    "description", "handler_class", "dependent_system", "default_retryable",
 //      "default_retry_limit", "skippable", "depends_on_steps", "handler_config", "timeout_seconds",
-//      "retry_backoff": {"strategy", "base_seconds", "max_seconds", "multiplier", "jitter"}, "custom_events"?}]}
+//      "retry_backoff": {"strategy", "base_seconds", "max_seconds", "multiplier", "jitter"},
+//      "custom_events"?}]}
 //
 // The hash is the SHA-256 of the same JSON with the keys of all objects sorted.
 #include <inttypes.h>
@@ -32,7 +36,8 @@ static void add_given(struct buf *out, const char *key, const char *text)
 static void add_decimal(struct buf *out, const char *key, int64_t millionths)
 {
     char text[40];
-    int n = snprintf(text, sizeof text, "%" PRId64 ".%06" PRId64, millionths / 1000000, millionths % 1000000);
+    int n = snprintf(text, sizeof text, "%" PRId64 ".%06" PRId64, millionths / 1000000,
+                     millionths % 1000000);
     while (text[n - 1] == '0')
         n--;
     if (text[n - 1] == '.')

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// template_merge.c - one section of `environments` laid over a definition, on the nodes, so that every value keeps the
-// place where it was written.
+// template_merge.c - one section of `environments` laid over a definition, on the nodes, so that
+// every value keeps the place where it was written.
 //
-// Mappings merge key by key, everything else is replaced. Only step_templates merges by the steps' names and keeps the
-// order of the definition. A section can not add steps: an override of an unknown step is an error here, in every
-// section (the Rails engine drops it without a word).
+// Mappings merge key by key, everything else is replaced. Only step_templates merges by the steps'
+// names and keeps the order of the definition. A section can not add steps: an override of an
+// unknown step is an error here, in every section (the Rails engine drops it without a word).
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ struct sorted {
         const char *name;
         const struct yaml *node;
         bool used;
-    } *entries;
+    } * entries;
     size_t count;
 };
 
@@ -35,8 +35,8 @@ static const char *member_name(const struct yaml *node)
     return node->key;
 }
 
-static int sort_children(struct reader *r, const struct yaml *parent, const char *(*name_of)(const struct yaml *),
-                         struct sorted *ret)
+static int sort_children(struct reader *r, const struct yaml *parent,
+                         const char *(*name_of)(const struct yaml *), struct sorted *ret)
 {
     struct sorted s = {.entries = arena_alloc(&r->scratch, parent->count * sizeof *s.entries)};
     if (s.entries == NULL)
@@ -159,13 +159,17 @@ static int check_overrides(struct reader *r, const struct yaml *section, const s
             continue;
         const struct yaml *at = yaml_get(overs.entries[i].node, "name");
         if (i > 0 && strcmp(overs.entries[i - 1].name, name) == 0) {
-            reader_at(r, at, "environment \"%.64s\" overrides the step \"%.128s\" twice", section->key, name);
+            reader_at(r, at, "environment \"%.64s\" overrides the step \"%.128s\" twice",
+                      section->key, name);
         } else if (find(known, name) == NULL) {
-            // Looking for a near name costs a walk over all steps; a file full of wrong ones shall not take for ever.
+            // Looking for a near name costs a walk over all steps; a file full of wrong ones shall
+            // not take for ever.
             const char *near = r->errors->count < 20 ? nearest(name, names, known->count) : NULL;
-            reader_at(r, at, "environment \"%.64s\" overrides the step \"%.128s\", which does not exist%s%.128s%s",
-                      section->key, name, near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                      near != NULL ? "\"?" : "");
+            reader_at(r, at,
+                      "environment \"%.64s\" overrides the step \"%.128s\", which does not "
+                      "exist%s%.128s%s",
+                      section->key, name, near != NULL ? "; did you mean \"" : "",
+                      near != NULL ? near : "", near != NULL ? "\"?" : "");
         }
     }
     return 0;
@@ -184,7 +188,8 @@ static int check_sections(struct reader *r, const struct yaml *top, const struct
     return 0;
 }
 
-const struct yaml *merge_environment(struct reader *r, const struct yaml *top, const char *environment)
+const struct yaml *merge_environment(struct reader *r, const struct yaml *top,
+                                     const char *environment)
 {
     const struct yaml *sections = yaml_get(top, "environments"), *section = NULL;
     if (sections != NULL && sections->type == YAML_MAPPING) {

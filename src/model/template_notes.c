@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// template_notes.c - findings of a reading, kept in order of their places, and two helpers of those who make them: the
-// nearest known word, and numbers of YAML as exact integers.
+// template_notes.c - findings of a reading, kept in order of their places, and two helpers of those
+// who make them: the nearest known word, and numbers of YAML as exact integers.
 //
-// A value may be looked at twice, once in its own section and once after merging; the second finding of the same fault
-// is dropped. At most FINDINGS_MAX are kept, so that a broken file can not fill the memory.
+// A value may be looked at twice, once in its own section and once after merging; the second
+// finding of the same fault is dropped. At most FINDINGS_MAX are kept, so that a broken file can
+// not fill the memory.
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +46,8 @@ static bool before(const struct template_error *a, const struct template_error *
 static bool same_fault(const struct template_error *a, const struct template_error *b)
 {
     size_t n = strlen(a->message), m = strlen(b->message);
-    const char *x = n > m ? a->message + (n - m) : a->message, *y = m > n ? b->message + (m - n) : b->message;
+    const char *x = n > m ? a->message + (n - m) : a->message,
+               *y = m > n ? b->message + (m - n) : b->message;
     return a->line == b->line && a->column == b->column && strcmp(x, y) == 0;
 }
 
@@ -74,7 +76,9 @@ static void note(struct reader *r, int line, int column, const char *fmt, va_lis
 {
     struct template_error found = {.line = line, .column = column};
     int used = snprintf(found.message, sizeof found.message, "%s", r->prefix);
-    size_t at = used < 0 ? 0 : (size_t)used < sizeof found.message ? (size_t)used : sizeof found.message - 1;
+    size_t at = used < 0                              ? 0
+                : (size_t)used < sizeof found.message ? (size_t)used
+                                                      : sizeof found.message - 1;
     (void)vsnprintf(found.message + at, sizeof found.message - at, fmt, args);
     insert(r->errors, &found);
 }
@@ -103,8 +107,8 @@ static size_t min3(size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-// Levenshtein's distance, where two letters that changed places count as one mistake. Three rows of the table are kept.
-// Both words have at most WORD_MAX bytes.
+// Levenshtein's distance, where two letters that changed places count as one mistake. Three rows of
+// the table are kept. Both words have at most WORD_MAX bytes.
 static size_t distance(const char *a, size_t n, const char *b, size_t m)
 {
     size_t rows[3][WORD_MAX + 1];
@@ -214,8 +218,8 @@ bool yaml_scaled(struct reader *r, const struct yaml *node, int digits, int64_t 
     if (buf_failed(&text))
         r->errors->arena.failed = true;
     const char *p = buf_view(&text).p;
-    bool good = !buf_failed(&text) && (*p == '-' || (*p >= '0' && *p <= '9')) && scan_decimal(p, &d) &&
-                scale(d, digits, ret);
+    bool good = !buf_failed(&text) && (*p == '-' || (*p >= '0' && *p <= '9')) &&
+                scan_decimal(p, &d) && scale(d, digits, ret);
     buf_done(&text);
     return good;
 }

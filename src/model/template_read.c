@@ -15,7 +15,8 @@ static char *folder_of(struct arena *arena, const char *file)
     return arena_dup(arena, file, slash == file ? 1 : (size_t)(slash - file));
 }
 
-// What the schema says of contexts is checked here, so that a task is never refused for a mistake of its template.
+// What the schema says of contexts is checked here, so that a task is never refused for a mistake
+// of its template.
 static void check_schema(struct reader *r)
 {
     tasker_error why = {0};
@@ -26,12 +27,14 @@ static void check_schema(struct reader *r)
     if (rc == TASKER_E_NOMEM)
         r->errors->arena.failed = true;
     else if (rc < 0)
-        reader_at(r, r->top[TOP_SCHEMA], "\"schema\" is no JSON Schema: %s (%s)", why.message, why.where);
+        reader_at(r, r->top[TOP_SCHEMA], "\"schema\" is no JSON Schema: %s (%s)", why.message,
+                  why.where);
     else
         schema_free(schema);
 }
 
-static int read_nodes(struct reader *r, const struct yaml *top, const char *environment, tasker_error *err)
+static int read_nodes(struct reader *r, const struct yaml *top, const char *environment,
+                      tasker_error *err)
 {
     if (top->type != YAML_MAPPING) {
         reader_at(r, top, "a template must be a mapping, this is %s", yaml_type_name(top->type));
@@ -61,7 +64,8 @@ static int first_error(const struct template_errors *errors, const char *file, t
 }
 
 // A text that is no YAML has one finding: where the parser gave up.
-static int read_text(struct reader *r, struct span text, const char *file, const char *environment, tasker_error *err)
+static int read_text(struct reader *r, struct span text, const char *file, const char *environment,
+                     tasker_error *err)
 {
     struct yaml *top;
     tasker_error why = {0};
@@ -99,8 +103,8 @@ static struct template *template_new(const char *file)
     return t;
 }
 
-int template_read(struct span text, const char *file, const char *environment, struct template **ret,
-                  struct template_errors *errors, tasker_error *err)
+int template_read(struct span text, const char *file, const char *environment,
+                  struct template **ret, struct template_errors *errors, tasker_error *err)
 {
     struct template *t = template_new(file);
     if (t == NULL)

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: MIT
-// template_rules.c - the keys of a workflow definition as tables: name, kind of value, range, required or not. One walk
-// over a mapping finds unknown keys (with the nearest known one), wrong types, nulls, values out of range and missing
-// keys, each at its own place.
+// template_rules.c - the keys of a workflow definition as tables: name, kind of value, range,
+// required or not. One walk over a mapping finds unknown keys (with the nearest known one), wrong
+// types, nulls, values out of range and missing keys, each at its own place.
 //
-// A new key is one row in a table here, one constant in template_private.h, one line in template_build.c that takes it
-// and one in template_canon.c that writes it.
+// A new key is one row in a table here, one constant in template_private.h, one line in
+// template_build.c that takes it and one in template_canon.c that writes it.
 #include <string.h>
 
 #include "model/template_private.h"
 
-// What a value may be. `check` (NULL: the type is all) notes more and says whether the value can be used.
+// What a value may be. `check` (NULL: the type is all) notes more and says whether the value can be
+// used.
 struct value_kind {
-    unsigned types;  // bits of enum yaml_type
+    unsigned types; // bits of enum yaml_type
     const char *expected;
     bool (*check)(struct reader *r, const struct key_rule *rule, const struct yaml *node);
 };
 
 #define BIT(type) (1u << YAML_##type)
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-#define RULES(what, list) {what, list, COUNT_OF(list)}
+#define RULES(what, list)                                                                          \
+    {                                                                                              \
+        what, list, COUNT_OF(list)                                                                 \
+    }
 #define MILLION INT64_C(1000000)
 #define YEAR (INT64_C(366) * 86400 * MILLION)
 #define DAY (INT64_C(86400) * MILLION)
@@ -57,24 +61,26 @@ static bool check_version(struct reader *r, const struct key_rule *rule, const s
     int numbers = 0;
     for (bool more = true; more; p += more) {
         size_t digits = strspn(p, "0123456789");
-        numbers += digits > 0 ? 1 : 4;  // a missing number makes it never three
+        numbers += digits > 0 ? 1 : 4; // a missing number makes it never three
         p += digits;
         more = *p == '.';
     }
     if (numbers != 3 || p != node->text + node->len) {
-        reader_at(r, node, "\"%s\" must be three numbers with dots between them, like 1.2.0", rule->name);
+        reader_at(r, node, "\"%s\" must be three numbers with dots between them, like 1.2.0",
+                  rule->name);
         return false;
     }
     return check_name(r, rule, node);
 }
 
-static bool check_range(struct reader *r, const struct key_rule *rule, const struct yaml *node, int digits)
+static bool check_range(struct reader *r, const struct key_rule *rule, const struct yaml *node,
+                        int digits)
 {
     int64_t value, unit = digits == 0 ? 1 : MILLION;
     bool good = yaml_scaled(r, node, digits, &value) && value >= rule->low && value <= rule->high;
     if (!good)
-        reader_at(r, node, "\"%s\" must be between %lld and %lld", rule->name, (long long)(rule->low / unit),
-                  (long long)(rule->high / unit));
+        reader_at(r, node, "\"%s\" must be between %lld and %lld", rule->name,
+                  (long long)(rule->low / unit), (long long)(rule->high / unit));
     return good;
 }
 
@@ -100,7 +106,8 @@ static bool check_mapping(struct reader *r, const struct key_rule *rule, const s
     if (rc == TASKER_E_NOMEM)
         r->errors->arena.failed = true;
     else if (rc < 0)
-        reader_at(r, node, "\"%s\" can not be kept as JSON: %s (%s)", rule->name, why.message, why.where);
+        reader_at(r, node, "\"%s\" can not be kept as JSON: %s (%s)", rule->name, why.message,
+                  why.where);
     return rc == 0;
 }
 
@@ -111,7 +118,8 @@ static bool check_names(struct reader *r, const struct key_rule *rule, const str
         if (item->type == YAML_STRING)
             (void)check_name(r, rule, item);
         else
-            reader_at(r, item, "\"%s\" must list strings, this is %s", rule->name, yaml_type_name(item->type));
+            reader_at(r, item, "\"%s\" must list strings, this is %s", rule->name,
+                      yaml_type_name(item->type));
     return true;
 }
 
@@ -134,10 +142,11 @@ static bool check_variables(struct reader *r, const struct key_rule *rule, const
     const unsigned scalars = BIT(BOOL) | BIT(INT) | BIT(FLOAT) | BIT(STRING);
     for (const struct yaml *item = node->child; item != NULL; item = item->next) {
         if (item->key[0] == '\0' || strchr(item->key, '=') != NULL)
-            reader_note(r, item->key_line, item->key_column, "\"%s\" is no name of an environment variable", item->key);
+            reader_note(r, item->key_line, item->key_column,
+                        "\"%s\" is no name of an environment variable", item->key);
         if ((scalars & (1u << item->type)) == 0)
-            reader_at(r, item, "\"%s\" must hold strings, numbers and booleans, this is %s", rule->name,
-                      yaml_type_name(item->type));
+            reader_at(r, item, "\"%s\" must hold strings, numbers and booleans, this is %s",
+                      rule->name, yaml_type_name(item->type));
     }
     return true;
 }
@@ -166,10 +175,12 @@ static bool check_strategy(struct reader *r, const struct key_rule *rule, const 
             return true;
     const char *near = nearest(node->text, retry_strategy_names, RS_COUNT);
     if (near != NULL)
-        reader_at(r, node, "\"%s\" has no strategy \"%s\"; did you mean \"%s\"?", rule->name, node->text, near);
+        reader_at(r, node, "\"%s\" has no strategy \"%s\"; did you mean \"%s\"?", rule->name,
+                  node->text, near);
     else
-        reader_at(r, node, "\"%s\" must be exponential, fixed, linear, immediate or none, not \"%s\"", rule->name,
-                  node->text);
+        reader_at(r, node,
+                  "\"%s\" must be exponential, fixed, linear, immediate or none, not \"%s\"",
+                  rule->name, node->text);
     return false;
 }
 
@@ -179,18 +190,21 @@ static bool check_backoff(struct reader *r, const struct key_rule *rule, const s
         return check_strategy(r, rule, node);
     const struct yaml *at[BACKOFF_COUNT];
     rules_check(r, &backoff_rules, node, at);
-    int64_t base = retry_default.base_ms * INT64_C(1000), max = retry_default.max_ms * INT64_C(1000);
+    int64_t base = retry_default.base_ms * INT64_C(1000),
+            max = retry_default.max_ms * INT64_C(1000);
     if ((at[BACKOFF_BASE] != NULL && !yaml_scaled(r, at[BACKOFF_BASE], 6, &base)) ||
         (at[BACKOFF_MAX] != NULL && !yaml_scaled(r, at[BACKOFF_MAX], 6, &max)) || base <= max)
         return true;
     // In a section of environments the other one may come from the template itself.
     if (!r->partial)
-        reader_at(r, at[BACKOFF_BASE] != NULL ? at[BACKOFF_BASE] : at[BACKOFF_MAX],
-                  "\"base_seconds\" must not be larger than \"max_seconds\" (by default 1 and 300)");
+        reader_at(
+            r, at[BACKOFF_BASE] != NULL ? at[BACKOFF_BASE] : at[BACKOFF_MAX],
+            "\"base_seconds\" must not be larger than \"max_seconds\" (by default 1 and 300)");
     return r->partial;
 }
 
-static bool check_environments(struct reader *r, const struct key_rule *rule, const struct yaml *node)
+static bool check_environments(struct reader *r, const struct key_rule *rule,
+                               const struct yaml *node)
 {
     (void)rule;
     const char *outer = r->prefix;
@@ -225,7 +239,8 @@ static const struct value_kind names = {BIT(SEQUENCE), "a list of strings", chec
 static const struct value_kind steps = {BIT(SEQUENCE), "a list of steps", check_steps};
 static const struct value_kind events = {BIT(SEQUENCE), "a list of events", check_events};
 static const struct value_kind strategy = {BIT(STRING), "a string", check_strategy};
-static const struct value_kind backoff = {BIT(STRING) | BIT(MAPPING), "a strategy or a mapping", check_backoff};
+static const struct value_kind backoff = {BIT(STRING) | BIT(MAPPING), "a strategy or a mapping",
+                                          check_backoff};
 static const struct value_kind sections = {BIT(MAPPING), "a mapping", check_environments};
 static const struct value_kind command = {BIT(SEQUENCE), "a list of strings", check_command};
 static const struct value_kind variables = {BIT(MAPPING), "a mapping", check_variables};
@@ -299,7 +314,8 @@ static const struct key_rule exec_list[] = {
 const struct rule_set exec_rules = RULES("the handler_config of tasker.exec", exec_list);
 
 #define MOST_KEYS 32
-_Static_assert(TOP_COUNT <= MOST_KEYS && STEP_COUNT <= MOST_KEYS, "a table has outgrown the lists of one walk");
+_Static_assert(TOP_COUNT <= MOST_KEYS && STEP_COUNT <= MOST_KEYS,
+               "a table has outgrown the lists of one walk");
 
 // ---- the walk
 
@@ -318,22 +334,25 @@ static void note_unknown(struct reader *r, const struct rule_set *set, const str
         known[i] = set->rules[i].name;
     const char *near = nearest(item->key, known, set->count);
     if (near != NULL)
-        reader_note(r, item->key_line, item->key_column, "unknown key \"%.100s\" of %s; did you mean \"%s\"?",
-                    item->key, set->what, near);
+        reader_note(r, item->key_line, item->key_column,
+                    "unknown key \"%.100s\" of %s; did you mean \"%s\"?", item->key, set->what,
+                    near);
     else
-        reader_note(r, item->key_line, item->key_column, "unknown key \"%.100s\" of %s", item->key, set->what);
+        reader_note(r, item->key_line, item->key_column, "unknown key \"%.100s\" of %s", item->key,
+                    set->what);
 }
 
 static bool check_value(struct reader *r, const struct key_rule *rule, const struct yaml *node)
 {
     if (node->type == YAML_NULL) {
-        reader_note(r, node->key_line, node->key_column, "\"%s\" must be %s, there is no value here: leave the key out",
-                    rule->name, rule->kind->expected);
+        reader_note(r, node->key_line, node->key_column,
+                    "\"%s\" must be %s, there is no value here: leave the key out", rule->name,
+                    rule->kind->expected);
         return false;
     }
     if ((rule->kind->types & (1u << node->type)) == 0) {
-        const char *hint = rule->kind->types == BIT(STRING) && node->count == 0 && node->type != YAML_SEQUENCE &&
-                                   node->type != YAML_MAPPING
+        const char *hint = rule->kind->types == BIT(STRING) && node->count == 0 &&
+                                   node->type != YAML_SEQUENCE && node->type != YAML_MAPPING
                                ? ": put it in quotes"
                                : "";
         reader_at(r, node, "\"%s\" must be %s, this is %s%s", rule->name, rule->kind->expected,
@@ -343,7 +362,8 @@ static bool check_value(struct reader *r, const struct key_rule *rule, const str
     return rule->kind->check == NULL || rule->kind->check(r, rule, node);
 }
 
-void rules_check(struct reader *r, const struct rule_set *set, const struct yaml *node, const struct yaml **ret)
+void rules_check(struct reader *r, const struct rule_set *set, const struct yaml *node,
+                 const struct yaml **ret)
 {
     bool present[MOST_KEYS] = {false};
     for (size_t i = 0; i < set->count; i++)
@@ -359,7 +379,8 @@ void rules_check(struct reader *r, const struct rule_set *set, const struct yaml
             ret[i] = item;
     }
     for (size_t i = 0; i < set->count; i++)
-        if (set->rules[i].required && !present[i] && (!r->partial || (set == &step_rules && i == STEP_NAME)))
+        if (set->rules[i].required && !present[i] &&
+            (!r->partial || (set == &step_rules && i == STEP_NAME)))
             reader_at(r, node, "%s needs \"%s\"", set->what, set->rules[i].name);
 }
 
@@ -375,7 +396,8 @@ static void check_each(struct reader *r, const struct rule_set *set, const struc
     for (const struct yaml *item = list->child; item != NULL; item = item->next) {
         const struct yaml *at[MOST_KEYS];
         if (item->type != YAML_MAPPING) {
-            reader_at(r, item, "%s must be a mapping, this is %s", set->what, yaml_type_name(item->type));
+            reader_at(r, item, "%s must be a mapping, this is %s", set->what,
+                      yaml_type_name(item->type));
             continue;
         }
         const char *name = set == &step_rules ? node_name(item) : "";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// fuzz_template.c - any bytes as a workflow definition. What is refused has findings in order; what is accepted has a
-// canonical form that is JSON and reads back to itself with the same hash, and links that agree in both directions.
+// fuzz_template.c - any bytes as a workflow definition. What is refused has findings in order; what
+// is accepted has a canonical form that is JSON and reads back to itself with the same hash, and
+// links that agree in both directions.
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUIRE(condition) \
-    do {                   \
-        if (!(condition))  \
-            abort();       \
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            abort();                                                                               \
     } while (0)
 
 static void check_findings(const struct template_errors *errors, const tasker_error *err)
@@ -65,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct template *t = NULL;
     tasker_error err = {0};
     template_errors_init(&errors);
-    int rc = template_read((struct span){(const char *)data, size}, "x.yaml", "test", &t, &errors, &err);
+    int rc =
+        template_read((struct span){(const char *)data, size}, "x.yaml", "test", &t, &errors, &err);
     if (rc == TASKER_E_INVALID)
         check_findings(&errors, &err);
     if (rc == 0)

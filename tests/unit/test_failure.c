@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_failure.c - which category a failure gets from typed causes and from whole words, and what follows from it.
+// test_failure.c - which category a failure gets from typed causes and from whole words, and what
+// follows from it.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,8 @@ static struct verdict judge(struct failure f)
 
 static enum failure_category of_text(const char *error_class, const char *message)
 {
-    return judge((struct failure){.error_class = span_of(error_class), .message = span_of(message)}).category;
+    return judge((struct failure){.error_class = span_of(error_class), .message = span_of(message)})
+        .category;
 }
 
 static void all_ten_categories_are_reached_from_text_or_cause(void **state)
@@ -56,11 +58,24 @@ static void words_are_whole(void **state)
 {
     (void)state;
     static const char *const harmless[] = {
-        "could not generate the report", "the author limit was hit", "unlocking failed",     "blocked by a clock",
-        "disconnection",                 "invalidated cache entry",   "reconfigurations",     "dnsmasq",
-        "took 503ms",                    "version 1.503 is out",      "price 1,429 too high", "order 4290 failed",
-        "memoryless",                    "restaleness",               "rate is too high",     "limit of 3",
-        "timeoutless",                   "0x502",
+        "could not generate the report",
+        "the author limit was hit",
+        "unlocking failed",
+        "blocked by a clock",
+        "disconnection",
+        "invalidated cache entry",
+        "reconfigurations",
+        "dnsmasq",
+        "took 503ms",
+        "version 1.503 is out",
+        "price 1,429 too high",
+        "order 4290 failed",
+        "memoryless",
+        "restaleness",
+        "rate is too high",
+        "limit of 3",
+        "timeoutless",
+        "0x502",
     };
     for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
         if (of_text(NULL, harmless[i]) != FC_TRANSIENT)
@@ -118,7 +133,8 @@ static void the_handlers_own_word_wins(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < FC_COUNT; i++) {
-        struct failure f = {.category = span_of(failure_category_names[i]), .message = SPAN("timed out"),
+        struct failure f = {.category = span_of(failure_category_names[i]),
+                            .message = SPAN("timed out"),
                             .retry_after = SPAN("5")};
         struct verdict v = judge(f);
         assert_int_equal(v.category, i);
@@ -140,12 +156,13 @@ static void causes_are_typed(void **state)
         enum failure_category category;
         bool retryable;
     } rows[] = {
-        {CAUSE_TIMEOUT, FC_TIMEOUT, true},         {CAUSE_WORKER_LOST, FC_TRANSIENT, true},
-        {CAUSE_CONFIG, FC_CONFIGURATION, false},   {CAUSE_NOT_STORABLE, FC_PERMANENT, false},
+        {CAUSE_TIMEOUT, FC_TIMEOUT, true},       {CAUSE_WORKER_LOST, FC_TRANSIENT, true},
+        {CAUSE_CONFIG, FC_CONFIGURATION, false}, {CAUSE_NOT_STORABLE, FC_PERMANENT, false},
         {CAUSE_TASK_TIMEOUT, FC_TIMEOUT, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct verdict v = judge((struct failure){.cause = rows[i].cause, .message = SPAN("disk quota")});
+        struct verdict v =
+            judge((struct failure){.cause = rows[i].cause, .message = SPAN("disk quota")});
         assert_int_equal(v.category, rows[i].category);
         assert_int_equal(v.retryable, rows[i].retryable);
     }
@@ -163,7 +180,8 @@ static void permanent_is_never_tried_again(void **state)
 static void retry_after_is_a_servers_delay(void **state)
 {
     (void)state;
-    struct verdict v = judge((struct failure){.retry_after = SPAN("17"), .message = SPAN("invalid")});
+    struct verdict v =
+        judge((struct failure){.retry_after = SPAN("17"), .message = SPAN("invalid")});
     assert_int_equal(v.category, FC_RATE_LIMIT);
     assert_true(v.retryable && v.server_delay);
     assert_int_equal(v.delay, 17);
@@ -203,15 +221,18 @@ static void only_two_categories_are_not_retryable(void **state)
 static void results_have_the_keys_of_rails_and_ours(void **state)
 {
     (void)state;
-    struct failure f = {.message = SPAN("it \"broke\""), .error_class = SPAN("Oops"), .category = SPAN("network")};
+    struct failure f = {
+        .message = SPAN("it \"broke\""), .error_class = SPAN("Oops"), .category = SPAN("network")};
     struct verdict v = judge(f);
     struct buf out;
     buf_init(&out, 1 << 20);
     failure_results(&out, &f, &v, 2);
-    assert_string_equal(buf_view(&out).p,
-                        "{\"error\":\"it \\\"broke\\\"\",\"error_class\":\"Oops\",\"backtrace\":null,\"code\":\"NETWORK_ERROR\","
-                        "\"category\":\"network\",\"retryable\":true,\"attempt\":2,"
-                        "\"remediation\":\"Check the connection and the remote service.\"}");
+    assert_string_equal(
+        buf_view(&out).p,
+        "{\"error\":\"it "
+        "\\\"broke\\\"\",\"error_class\":\"Oops\",\"backtrace\":null,\"code\":\"NETWORK_ERROR\","
+        "\"category\":\"network\",\"retryable\":true,\"attempt\":2,"
+        "\"remediation\":\"Check the connection and the remote service.\"}");
     buf_done(&out);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_graph.c - adjacency lists, levels, order and cycles, also against a slow but obvious computation.
+// test_graph.c - adjacency lists, levels, order and cycles, also against a slow but obvious
+// computation.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,13 +128,16 @@ static void random_graphs_agree_with_a_slow_computation(void **state)
     struct rng rng = {2026};
     int cyclic = 0, acyclic = 0;
     for (int run = 0; run < 3000; run++) {
-        uint32_t nodes = 1 + (uint32_t)rng_below(&rng, 20), count = (uint32_t)rng_below(&rng, nodes * 2);
+        uint32_t nodes = 1 + (uint32_t)rng_below(&rng, 20),
+                 count = (uint32_t)rng_below(&rng, nodes * 2);
         uint32_t edges[MOST][2], wanted[MOST], level[MOST], order[MOST], cycle = 0;
         bool forward = rng_below(&rng, 2);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t a = (uint32_t)rng_below(&rng, nodes), b = (uint32_t)rng_below(&rng, nodes);
             edges[i][0] = forward && a > b ? b : a;
-            edges[i][1] = forward && a > b ? a : forward && a == b ? (a + 1 < nodes ? a + 1 : a) : b;
+            edges[i][1] = forward && a > b    ? a
+                          : forward && a == b ? (a + 1 < nodes ? a + 1 : a)
+                                              : b;
         }
         struct graph g = build(nodes, (const uint32_t(*)[2])edges, count);
         int rc = graph_levels(&g, &arena, level, order, &cycle);
@@ -148,7 +152,8 @@ static void random_graphs_agree_with_a_slow_computation(void **state)
             cyclic++;
             assert_in_range(cycle, 1, nodes);
             for (uint32_t i = 0; i < cycle; i++)
-                assert_true(has_edge((const uint32_t(*)[2])edges, count, order[i], order[(i + 1) % cycle]));
+                assert_true(
+                    has_edge((const uint32_t(*)[2])edges, count, order[i], order[(i + 1) % cycle]));
         }
         arena_reset(&arena);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_identity.c - the request hash: a value observed on the Rails engine, and its JSON dialect piece by piece.
+// test_identity.c - the request hash: a value observed on the Rails engine, and its JSON dialect
+// piece by piece.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,8 +44,9 @@ static int64_t at(const char *text)
 
 static struct identity_fields request(const char *context)
 {
-    return (struct identity_fields){
-        .name = SPAN("canc"), .context = parsed(context), .requested_at = at("2026-11-23T02:57:00Z")};
+    return (struct identity_fields){.name = SPAN("canc"),
+                                    .context = parsed(context),
+                                    .requested_at = at("2026-11-23T02:57:00Z")};
 }
 
 // The hash must be that of `text`.
@@ -76,7 +78,8 @@ static void all_fields_stand_in_the_order_of_rails(void **state)
     f.source_system = SPAN("");
     f.reason = SPAN("\"why\"");
     f.bypass_steps = parsed("[\"a\", \"b\"]");
-    expect_text(&f, "{\"name\":\"canc\",\"initiator\":\"me\",\"source_system\":\"\",\"context\":{},\"reason\":\"\\\"why\\\"\","
+    expect_text(&f, "{\"name\":\"canc\",\"initiator\":\"me\",\"source_system\":\"\",\"context\":{},"
+                    "\"reason\":\"\\\"why\\\"\","
                     "\"bypass_steps\":[\"a\",\"b\"],\"requested_at\":\"2026-11-23 02:57\"}");
 }
 
@@ -100,8 +103,10 @@ static void the_context_is_written_in_the_dialect_of_active_support(void **state
     static const struct {
         const char *context, *text;
     } rows[] = {
-        {" { \"b\" : [ 1 , true , null , { } ] , \"a\" : { } } ", "{\"b\":[1,true,null,{}],\"a\":{}}"},
-        {"{\"h\":\"<a href='x'>&</a>\"}", "{\"h\":\"\\u003ca href='x'\\u003e\\u0026\\u003c/a\\u003e\"}"},
+        {" { \"b\" : [ 1 , true , null , { } ] , \"a\" : { } } ",
+         "{\"b\":[1,true,null,{}],\"a\":{}}"},
+        {"{\"h\":\"<a href='x'>&</a>\"}",
+         "{\"h\":\"\\u003ca href='x'\\u003e\\u0026\\u003c/a\\u003e\"}"},
         {"{\"<k>\":1}", "{\"\\u003ck\\u003e\":1}"},
         {"{\"l\":\"a\\u2028b\\u2029\"}", "{\"l\":\"a\\u2028b\\u2029\"}"},
         {"{\"l\":\"\xE2\x80\xA8\xE2\x80\xAA\"}", "{\"l\":\"\\u2028\xE2\x80\xAA\"}"},
@@ -114,10 +119,12 @@ static void the_context_is_written_in_the_dialect_of_active_support(void **state
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char text[1000];
         struct identity_fields f = request(rows[i].context);
-        snprintf(text, sizeof text,
-                 "{\"name\":\"canc\",\"initiator\":\"unknown\",\"source_system\":\"unknown\",\"context\":%s,"
-                 "\"reason\":\"unknown\",\"bypass_steps\":[],\"requested_at\":\"2026-11-23 02:57\"}",
-                 rows[i].text);
+        snprintf(
+            text, sizeof text,
+            "{\"name\":\"canc\",\"initiator\":\"unknown\",\"source_system\":\"unknown\","
+            "\"context\":%s,"
+            "\"reason\":\"unknown\",\"bypass_steps\":[],\"requested_at\":\"2026-11-23 02:57\"}",
+            rows[i].text);
         expect_text(&f, text);
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_readiness.c - readiness and execution context, held against rows observed on the Rails engine's SQL functions.
+// test_readiness.c - readiness and execution context, held against rows observed on the Rails
+// engine's SQL functions.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 #include "model/readiness.h"
 
 #define NOW (INT64_C(1790000000) * US_PER_SECOND)
-#define AGO(seconds) (NOW - (seconds) * US_PER_SECOND)
+#define AGO(seconds) (NOW - (seconds)*US_PER_SECOND)
 #define NONE INT32_MIN
 
 // One step without parents; NONE is NULL, ages are seconds before now.
@@ -69,7 +70,8 @@ static void readiness_agrees_with_the_observed_rows(void **state)
         struct readiness r;
         readiness_of(&in, NOW, &r);
         int64_t next = rows[i].next_in != NONE ? NOW + rows[i].next_in * US_PER_SECOND : 0;
-        if (r.retry_eligible != rows[i].eligible || r.ready != rows[i].ready || r.next_retry_at != next)
+        if (r.retry_eligible != rows[i].eligible || r.ready != rows[i].ready ||
+            r.next_retry_at != next)
             fail_msg("row %zu: eligible %d, ready %d, next %lld", i + 1, r.retry_eligible, r.ready,
                      (long long)(r.next_retry_at - NOW));
         assert_true(r.dependencies_satisfied);
@@ -137,14 +139,22 @@ static void many_attempts_do_not_overflow(void **state)
     (void)state;
     static const int32_t attempts[] = {43, 44, 63, 64, INT32_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
-        struct readiness_in in = {.state = ST_ERROR, .state_at = AGO(31), .retryable = true, .has_attempts = true,
-                                  .attempts = attempts[i], .has_retry_limit = true, .retry_limit = INT32_MAX};
+        struct readiness_in in = {.state = ST_ERROR,
+                                  .state_at = AGO(31),
+                                  .retryable = true,
+                                  .has_attempts = true,
+                                  .attempts = attempts[i],
+                                  .has_retry_limit = true,
+                                  .retry_limit = INT32_MAX};
         struct readiness r;
         readiness_of(&in, NOW, &r);
         assert_int_equal(r.next_retry_at, AGO(1));
         assert_int_equal(r.ready, attempts[i] < INT32_MAX);
     }
-    struct readiness_in in = {.state = ST_PENDING, .retryable = true, .has_backoff = true, .backoff_seconds = INT32_MAX,
+    struct readiness_in in = {.state = ST_PENDING,
+                              .retryable = true,
+                              .has_backoff = true,
+                              .backoff_seconds = INT32_MAX,
                               .last_attempted_at = NOW};
     struct readiness r;
     readiness_of(&in, NOW, &r);
@@ -160,12 +170,32 @@ static void every_context_row_is_reached(void **state)
         double percent;
     } contexts[] = {
         {{0}, "waiting_for_dependencies", "wait_for_dependencies", "healthy", 0},
-        {{.total = 3, .ready = 1, .in_progress = 1, .failed = 1}, "has_ready_steps", "execute_ready_steps", "recovering", 0},
-        {{.total = 3, .in_progress = 1, .blocked = 1, .failed = 1}, "processing", "wait_for_completion", "blocked", 0},
-        {{.total = 3, .completed = 1, .blocked = 1, .failed = 1}, "blocked_by_failures", "handle_failures", "blocked", 33.33},
+        {{.total = 3, .ready = 1, .in_progress = 1, .failed = 1},
+         "has_ready_steps",
+         "execute_ready_steps",
+         "recovering",
+         0},
+        {{.total = 3, .in_progress = 1, .blocked = 1, .failed = 1},
+         "processing",
+         "wait_for_completion",
+         "blocked",
+         0},
+        {{.total = 3, .completed = 1, .blocked = 1, .failed = 1},
+         "blocked_by_failures",
+         "handle_failures",
+         "blocked",
+         33.33},
         {{.total = 3, .completed = 3}, "all_complete", "finalize_task", "healthy", 100},
-        {{.total = 3, .completed = 2}, "waiting_for_dependencies", "wait_for_dependencies", "healthy", 66.67},
-        {{.total = 3, .completed = 2, .failed = 1}, "waiting_for_dependencies", "wait_for_dependencies", "recovering", 66.67},
+        {{.total = 3, .completed = 2},
+         "waiting_for_dependencies",
+         "wait_for_dependencies",
+         "healthy",
+         66.67},
+        {{.total = 3, .completed = 2, .failed = 1},
+         "waiting_for_dependencies",
+         "wait_for_dependencies",
+         "recovering",
+         66.67},
     };
     for (size_t i = 0; i < ARRAY_SIZE(contexts); i++) {
         struct execution_context e;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_retry.c - the backoff of every strategy, jitter inside the cap, and Retry-After in its forms.
+// test_retry.c - the backoff of every strategy, jitter inside the cap, and Retry-After in its
+// forms.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,8 @@ static int64_t exact(enum retry_strategy strategy, int attempt)
 static void exponential_doubles_up_to_the_cap(void **state)
 {
     (void)state;
-    static const int64_t wanted[] = {1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 300000, 300000};
+    static const int64_t wanted[] = {1000,  2000,   4000,   8000,   16000, 32000,
+                                     64000, 128000, 256000, 300000, 300000};
     for (int i = 0; i < (int)ARRAY_SIZE(wanted); i++)
         assert_int_equal(exact(RS_EXPONENTIAL, i + 1), wanted[i]);
     assert_int_equal(exact(RS_EXPONENTIAL, INT32_MAX), 300000);
@@ -45,7 +47,8 @@ static void other_strategies_are_what_they_are_called(void **state)
 static void a_multiplier_of_one_does_not_loop_for_ever(void **state)
 {
     (void)state;
-    struct retry_policy p = {.strategy = RS_EXPONENTIAL, .base_ms = 7, .max_ms = 300000, .multiplier = 1};
+    struct retry_policy p = {
+        .strategy = RS_EXPONENTIAL, .base_ms = 7, .max_ms = 300000, .multiplier = 1};
     struct rng rng = {1};
     assert_int_equal(retry_backoff_ms(&p, INT32_MAX, &rng), 7);
     p.base_ms = 0;
@@ -59,7 +62,8 @@ static void jitter_spreads_by_a_tenth_and_stays_below_the_cap(void **state)
     struct rng rng = {42};
     int64_t least = INT64_MAX, most = 0, least_capped = INT64_MAX, most_capped = 0;
     for (int i = 0; i < 2000; i++) {
-        int64_t ms = retry_backoff_ms(&retry_default, 3, &rng), capped = retry_backoff_ms(&retry_default, 30, &rng);
+        int64_t ms = retry_backoff_ms(&retry_default, 3, &rng),
+                capped = retry_backoff_ms(&retry_default, 30, &rng);
         least = ms < least ? ms : least;
         most = ms > most ? ms : most;
         least_capped = capped < least_capped ? capped : least_capped;
@@ -76,7 +80,8 @@ static void the_same_seed_gives_the_same_waits(void **state)
     (void)state;
     struct rng a = {7}, b = {7};
     for (int i = 1; i < 50; i++)
-        assert_int_equal(retry_backoff_ms(&retry_default, i, &a), retry_backoff_ms(&retry_default, i, &b));
+        assert_int_equal(retry_backoff_ms(&retry_default, i, &a),
+                         retry_backoff_ms(&retry_default, i, &b));
 }
 
 static void the_floor_is_the_one_of_the_sql(void **state)

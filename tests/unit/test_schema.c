@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// test_schema.c - the schema compiler and validator: the official draft-07 suite (Debian package json-schema-test-suite),
-// the strict rule for contexts, error texts with their places, and the bounds that keep any schema harmless.
+// test_schema.c - the schema compiler and validator: the official draft-07 suite (Debian package
+// json-schema-test-suite), the strict rule for contexts, error texts with their places, and the
+// bounds that keep any schema harmless.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,9 +23,10 @@ static const struct {
     {"refRemote.json", "every case fetches a document from a server; nothing is fetched here"},
 };
 
-// Optional parts that are kept nevertheless. The others test `format` and `content`, which are annotations here, and
-// corners of ECMAScript's regular expressions that PCRE2 reads differently.
-static const char *const optional[] = {"optional/bignum.json", "optional/zeroTerminatedFloats.json"};
+// Optional parts that are kept nevertheless. The others test `format` and `content`, which are
+// annotations here, and corners of ECMAScript's regular expressions that PCRE2 reads differently.
+static const char *const optional[] = {"optional/bignum.json",
+                                       "optional/zeroTerminatedFloats.json"};
 
 static struct schema *compiled(const char *text, bool strict)
 {
@@ -49,7 +51,8 @@ static int check(const struct schema *s, const char *text, char *lines, size_t s
     size_t used = 0;
     lines[0] = '\0';
     for (; errors != NULL && used < size; errors = errors->next)
-        used += (size_t)snprintf(lines + used, size - used, "%s %s\n", errors->path, errors->message);
+        used +=
+            (size_t)snprintf(lines + used, size - used, "%s %s\n", errors->path, errors->message);
     arena_done(&arena);
     return count;
 }
@@ -90,7 +93,8 @@ static char *read_suite(const char *name, size_t *ret_size)
     return text;
 }
 
-static int run_case(const struct schema *s, const struct json *one, const char *file, struct span group)
+static int run_case(const struct schema *s, const struct json *one, const char *file,
+                    struct span group)
 {
     struct arena arena;
     struct schema_error *errors = NULL;
@@ -99,8 +103,9 @@ static int run_case(const struct schema *s, const struct json *one, const char *
     bool wanted = json_get(one, "valid")->truth, wrong = count < 0 || (count == 0) != wanted;
     struct span name = json_get(one, "description")->str;
     if (wrong)
-        print_error("%s: %.*s: %.*s: should be %s, %d errors (%s)\n", file, (int)group.len, group.p, (int)name.len,
-                    name.p, wanted ? "valid" : "invalid", count, errors != NULL ? errors->message : "");
+        print_error("%s: %.*s: %.*s: should be %s, %d errors (%s)\n", file, (int)group.len, group.p,
+                    (int)name.len, name.p, wanted ? "valid" : "invalid", count,
+                    errors != NULL ? errors->message : "");
     arena_done(&arena);
     return wrong;
 }
@@ -123,7 +128,8 @@ static int run_file(const char *file, int *cases)
             wrong++;
             continue;
         }
-        for (const struct json *one = json_get(group, "tests")->child; one != NULL; one = one->next, ++*cases)
+        for (const struct json *one = json_get(group, "tests")->child; one != NULL;
+             one = one->next, ++*cases)
             wrong += run_case(s, one, file, name);
         schema_free(s);
     }
@@ -164,8 +170,9 @@ static void official_suite_passes(void **state)
 static void errors_name_their_place(void **state)
 {
     (void)state;
-    expect_errors("{\"properties\":{\"items\":{\"items\":{\"properties\":{\"price\":{\"minimum\":0}}}},\"a b\":false}}", false,
-                  "{\"items\":[{\"price\":1},{},{\"price\":-0.5}],\"a b\":1}",
+    expect_errors("{\"properties\":{\"items\":{\"items\":{\"properties\":{\"price\":{\"minimum\":0}"
+                  "}}},\"a b\":false}}",
+                  false, "{\"items\":[{\"price\":1},{},{\"price\":-0.5}],\"a b\":1}",
                   "$.items[2].price must be at least 0\n$[\"a b\"] is not allowed here\n");
 }
 
@@ -175,7 +182,8 @@ static void every_keyword_explains_itself(void **state)
     static const struct {
         const char *schema, *value, *expected;
     } rows[] = {
-        {"{\"type\":\"integer\"}", "1.5", "$ must be an integer, this is a number with a fraction\n"},
+        {"{\"type\":\"integer\"}", "1.5",
+         "$ must be an integer, this is a number with a fraction\n"},
         {"{\"type\":[\"string\",\"null\"]}", "[]", "$ must be null or a string, this is array\n"},
         {"{\"enum\":[1,\"a\"]}", "2", "$ must be one of [1,\"a\"]\n"},
         {"{\"const\":{\"a\":1}}", "2", "$ must be {\"a\":1}\n"},
@@ -188,16 +196,22 @@ static void every_keyword_explains_itself(void **state)
         {"{\"pattern\":\"^a\"}", "\"b\"", "$ must match the pattern ^a\n"},
         {"{\"minItems\":1}", "[]", "$ must have at least 1 items\n"},
         {"{\"maxItems\":0}", "[1]", "$ must have at most 0 items\n"},
-        {"{\"uniqueItems\":true}", "[1,2,1.0]", "$ must not hold the same item twice ([0] and [2])\n"},
-        {"{\"contains\":{\"const\":1}}", "[2]", "$ must hold an item as \"contains\" describes it\n"},
+        {"{\"uniqueItems\":true}", "[1,2,1.0]",
+         "$ must not hold the same item twice ([0] and [2])\n"},
+        {"{\"contains\":{\"const\":1}}", "[2]",
+         "$ must hold an item as \"contains\" describes it\n"},
         {"{\"minProperties\":1}", "{}", "$ must have at least 1 properties\n"},
         {"{\"maxProperties\":0}", "{\"a\":1}", "$ must have at most 0 properties\n"},
         {"{\"required\":[\"b\",\"a\"]}", "{}", "$ must have \"a\"\n$ must have \"b\"\n"},
         {"{\"additionalProperties\":false}", "{\"a\":1}", "$.a is not allowed here\n"},
-        {"{\"propertyNames\":{\"maxLength\":1}}", "{\"ab\":1}", "$.ab must have at most 1 characters\n"},
-        {"{\"dependencies\":{\"a\":[\"b\"]}}", "{\"a\":1}", "$ must have \"b\", because it has \"a\"\n"},
-        {"{\"anyOf\":[{\"type\":\"null\"},false]}", "1", "$ matches none of the 2 schemas of \"anyOf\"\n"},
-        {"{\"oneOf\":[true,true]}", "1", "$ matches several of the 2 schemas of \"oneOf\", must match exactly one\n"},
+        {"{\"propertyNames\":{\"maxLength\":1}}", "{\"ab\":1}",
+         "$.ab must have at most 1 characters\n"},
+        {"{\"dependencies\":{\"a\":[\"b\"]}}", "{\"a\":1}",
+         "$ must have \"b\", because it has \"a\"\n"},
+        {"{\"anyOf\":[{\"type\":\"null\"},false]}", "1",
+         "$ matches none of the 2 schemas of \"anyOf\"\n"},
+        {"{\"oneOf\":[true,true]}", "1",
+         "$ matches several of the 2 schemas of \"oneOf\", must match exactly one\n"},
         {"{\"not\":{}}", "1", "$ must not match the schema of \"not\"\n"},
         {"{\"if\":true,\"then\":{\"const\":2}}", "1", "$ must be 2\n"},
     };
@@ -227,14 +241,18 @@ static void wrong_schemas_are_refused_with_their_place(void **state)
     expect_refused("{\"allOf\":[{},{\"pattern\":\"(\"}]}", "$.allOf[1].pattern",
                    "is no regular expression: missing closing parenthesis");
     expect_refused("{\"required\":[1]}", "$.required[0]", "must be a string, this is number");
-    expect_refused("{\"exclusiveMinimum\":true}", "$.exclusiveMinimum", "must be a number, this is boolean");
+    expect_refused("{\"exclusiveMinimum\":true}", "$.exclusiveMinimum",
+                   "must be a number, this is boolean");
     expect_refused("{\"multipleOf\":0}", "$.multipleOf", "must be greater than 0");
-    expect_refused("{\"multipleOf\":1234567890123456789}", "$.multipleOf", "must not have more than 18 digits");
+    expect_refused("{\"multipleOf\":1234567890123456789}", "$.multipleOf",
+                   "must not have more than 18 digits");
     expect_refused("{\"anyOf\":[]}", "$.anyOf", "must hold a schema");
-    expect_refused("{\"$ref\":\"#/definitions/x\"}", "$.$ref",
-                   "\"$ref\" leads to \"#/definitions/x\", which is not in this schema (nothing is fetched)");
+    expect_refused(
+        "{\"$ref\":\"#/definitions/x\"}", "$.$ref",
+        "\"$ref\" leads to \"#/definitions/x\", which is not in this schema (nothing is fetched)");
     expect_refused("{\"$ref\":\"http://example.com/x\"}", "$.$ref",
-                   "\"$ref\" leads to \"http://example.com/x\", which is not in this schema (nothing is fetched)");
+                   "\"$ref\" leads to \"http://example.com/x\", which is not in this schema "
+                   "(nothing is fetched)");
     expect_refused("{\"title\":\"x\",\"not\":{\"$ref\":\"#/title\"}}", "$.not.$ref",
                    "\"$ref\" leads to string, which is no schema");
 }
@@ -244,13 +262,18 @@ static void wrong_schemas_are_refused_with_their_place(void **state)
 static void references_follow_ids(void **state)
 {
     (void)state;
-    const char *schema = "{\"$id\":\"http://x.test/root.json\",\"definitions\":{\"a\":{\"$id\":\"dir/a.json\",\"type\":\"integer\","
-                         "\"definitions\":{\"b\":{\"$id\":\"../b.json\",\"type\":\"string\"}}},\"c\":{\"$id\":\"#c\",\"const\":1}},"
-                         "\"properties\":{\"a\":{\"$ref\":\"dir/a.json\"},\"b\":{\"$ref\":\"b.json\"},\"c\":{\"$ref\":\"#c\"},"
-                         "\"d\":{\"$ref\":\"dir/a.json#/definitions/b\"}}}";
+    const char *schema =
+        "{\"$id\":\"http://x.test/root.json\",\"definitions\":{\"a\":{\"$id\":\"dir/"
+        "a.json\",\"type\":\"integer\","
+        "\"definitions\":{\"b\":{\"$id\":\"../"
+        "b.json\",\"type\":\"string\"}}},\"c\":{\"$id\":\"#c\",\"const\":1}},"
+        "\"properties\":{\"a\":{\"$ref\":\"dir/"
+        "a.json\"},\"b\":{\"$ref\":\"b.json\"},\"c\":{\"$ref\":\"#c\"},"
+        "\"d\":{\"$ref\":\"dir/a.json#/definitions/b\"}}}";
     expect_errors(schema, false, "{\"a\":1,\"b\":\"s\",\"c\":1,\"d\":\"s\"}", "");
     expect_errors(schema, false, "{\"a\":\"s\",\"b\":1,\"c\":2,\"d\":1}",
-                  "$.a must be an integer, this is string\n$.b must be a string, this is number\n$.c must be 1\n"
+                  "$.a must be an integer, this is string\n$.b must be a string, this is "
+                  "number\n$.c must be 1\n"
                   "$.d must be a string, this is number\n");
 }
 
@@ -259,7 +282,8 @@ static void endless_references_are_refused(void **state)
     (void)state;
     expect_refused("{\"$ref\":\"#\"}", "$", "applies to itself without end");
     expect_refused("{\"allOf\":[{\"$ref\":\"#\"}]}", "$", "applies to itself without end");
-    expect_refused("{\"definitions\":{\"a\":{\"not\":{\"$ref\":\"#/definitions/b\"}},\"b\":{\"if\":{\"$ref\":\"#/definitions/a\"}}}"
+    expect_refused("{\"definitions\":{\"a\":{\"not\":{\"$ref\":\"#/definitions/"
+                   "b\"}},\"b\":{\"if\":{\"$ref\":\"#/definitions/a\"}}}"
                    ",\"$comment\":\"\",\"items\":{\"$ref\":\"#/definitions/a\"}}",
                    "$.definitions.a", "applies to itself without end");
 }
@@ -273,7 +297,8 @@ static void long_chains_are_refused_in_any_order(void **state)
         for (int k = 0; k < 300; k++) {
             int i = backwards ? 299 - k : k;
             if (i < 299)
-                used += (size_t)sprintf(text + used, "%s\"%d\":{\"$ref\":\"#/properties/%d\"}", k ? "," : "", i, i + 1);
+                used += (size_t)sprintf(text + used, "%s\"%d\":{\"$ref\":\"#/properties/%d\"}",
+                                        k ? "," : "", i, i + 1);
             else
                 used += (size_t)sprintf(text + used, "%s\"%d\":{}", k ? "," : "", i);
         }
@@ -290,11 +315,13 @@ static void long_chains_are_refused_in_any_order(void **state)
 static void strict_requires_what_is_listed_and_refuses_the_rest(void **state)
 {
     (void)state;
-    const char *schema = "{\"properties\":{\"a\":{},\"b\":{\"default\":1},\"c\":{\"properties\":{\"d\":{}}}},"
-                         "\"patternProperties\":{\"^x_\":{}},\"required\":[\"b\"],\"additionalProperties\":true}";
+    const char *schema =
+        "{\"properties\":{\"a\":{},\"b\":{\"default\":1},\"c\":{\"properties\":{\"d\":{}}}},"
+        "\"patternProperties\":{\"^x_\":{}},\"required\":[\"b\"],\"additionalProperties\":true}";
     expect_errors(schema, true, "{\"a\":1,\"c\":{\"d\":2},\"x_1\":1}", "");
-    expect_errors(schema, true, "{\"c\":{},\"e\":1}",
-                  "$ must have \"a\"\n$.c must have \"d\"\n$.e is not a property that the schema knows\n");
+    expect_errors(
+        schema, true, "{\"c\":{},\"e\":1}",
+        "$ must have \"a\"\n$.c must have \"d\"\n$.e is not a property that the schema knows\n");
     expect_errors(schema, false, "{\"b\":0,\"c\":{},\"e\":1}", "");
     expect_errors("{\"type\":\"object\"}", true, "{\"e\":1}", "");
 }
@@ -304,7 +331,8 @@ static void strict_requires_what_is_listed_and_refuses_the_rest(void **state)
 static void patterns_that_explode_are_stopped(void **state)
 {
     (void)state;
-    expect_errors("{\"pattern\":\"^(a+)+$\"}", false, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"",
+    expect_errors("{\"pattern\":\"^(a+)+$\"}", false,
+                  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"",
                   "$ takes too long to match with a pattern of the schema\n");
     // Not even "not" turns the missing answer into a yes.
     expect_errors("{\"not\":{\"pattern\":\"^(a+)+$\"}}", false,
@@ -318,8 +346,10 @@ static void branches_that_multiply_are_stopped(void **state)
     char text[8000], lines[1000];
     size_t used = (size_t)sprintf(text, "{\"$ref\":\"#/definitions/0\",\"definitions\":{");
     for (int i = 0; i < 60; i++)
-        used += (size_t)sprintf(text + used, "\"%d\":{\"allOf\":[{\"$ref\":\"#/definitions/%d\"},{\"$ref\":\"#/definitions/%d\"}]},",
-                                i, i + 1, i + 1);
+        used += (size_t)sprintf(
+            text + used,
+            "\"%d\":{\"allOf\":[{\"$ref\":\"#/definitions/%d\"},{\"$ref\":\"#/definitions/%d\"}]},",
+            i, i + 1, i + 1);
     strcpy(text + used, "\"60\":{}}}");
     struct schema *s = compiled(text, false);
     assert_int_equal(check(s, "1", lines, sizeof lines), 1);
@@ -367,25 +397,33 @@ static void many_unique_items_are_compared_quickly(void **state)
 static void numbers_are_never_rounded(void **state)
 {
     (void)state;
-    const char *limit = "{\"maximum\":100000000000000000000000000000000000001,\"multipleOf\":1e-30}";
+    const char *limit =
+        "{\"maximum\":100000000000000000000000000000000000001,\"multipleOf\":1e-30}";
     expect_errors(limit, false, "100000000000000000000000000000000000001.000", "");
     expect_errors(limit, false, "100000000000000000000000000000000000001.1",
                   "$ must be at most 100000000000000000000000000000000000001\n");
-    expect_errors(limit, false, "0.0000000000000000000000000000015", "$ must be a multiple of 1e-30\n");
+    expect_errors(limit, false, "0.0000000000000000000000000000015",
+                  "$ must be a multiple of 1e-30\n");
     expect_errors("{\"multipleOf\":3}", false, "1e999", "$ must be a multiple of 3\n");
-    expect_errors("{\"minimum\":-1}", false, "-1.0000000000000000000000001", "$ must be at least -1\n");
+    expect_errors("{\"minimum\":-1}", false, "-1.0000000000000000000000001",
+                  "$ must be at least -1\n");
 }
 
 static void running_out_of_memory_is_an_error_everywhere(void **state)
 {
     (void)state;
-    const char *schema = "{\"$id\":\"http://x.test/a\",\"properties\":{\"a\":{\"pattern\":\"^x+$\"},\"b\":{\"uniqueItems\":true,"
-                         "\"items\":{\"$ref\":\"#/definitions/n\"}},\"s\":{\"$ref\":\"http://json-schema.org/draft-07/schema#\"}},"
-                         "\"definitions\":{\"n\":{\"anyOf\":[{\"type\":\"null\"},{\"minimum\":3}]}},\"required\":[\"z\"]}";
+    const char *schema =
+        "{\"$id\":\"http://x.test/"
+        "a\",\"properties\":{\"a\":{\"pattern\":\"^x+$\"},\"b\":{\"uniqueItems\":true,"
+        "\"items\":{\"$ref\":\"#/definitions/n\"}},\"s\":{\"$ref\":\"http://json-schema.org/"
+        "draft-07/schema#\"}},"
+        "\"definitions\":{\"n\":{\"anyOf\":[{\"type\":\"null\"},{\"minimum\":3}]}},\"required\":["
+        "\"z\"]}";
     struct arena arena;
     arena_init(&arena);
     const struct json *value;
-    assert_int_equal(json_parse(&arena, SPAN("{\"a\":\"xy\",\"b\":[1,2],\"s\":{\"type\":1}}"), &value, NULL), 0);
+    assert_int_equal(
+        json_parse(&arena, SPAN("{\"a\":\"xy\",\"b\":[1,2],\"s\":{\"type\":1}}"), &value, NULL), 0);
     bool compiled_once = false, validated_once = false;
     for (uint64_t n = 1; n < 5000 && !validated_once; n++) {
         struct schema *s = NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_state.c - every cell of both state tables, held against the moves that the Rails engine's machines allow.
+// test_state.c - every cell of both state tables, held against the moves that the Rails engine's
+// machines allow.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,14 +19,16 @@ static const struct {
 } legal[ST_COUNT] = {
     [ST_PENDING] = {TO(IN_PROGRESS) | TO(CANCELLED) | TO(ERROR),
                     TO(IN_PROGRESS) | TO(ERROR) | TO(CANCELLED) | TO(RESOLVED)},
-    [ST_IN_PROGRESS] = {TO(COMPLETE) | TO(ERROR) | TO(CANCELLED) | TO(PENDING), TO(COMPLETE) | TO(ERROR) | TO(CANCELLED)},
+    [ST_IN_PROGRESS] = {TO(COMPLETE) | TO(ERROR) | TO(CANCELLED) | TO(PENDING),
+                        TO(COMPLETE) | TO(ERROR) | TO(CANCELLED)},
     [ST_ERROR] = {TO(PENDING) | TO(RESOLVED), TO(PENDING) | TO(RESOLVED)},
     [ST_COMPLETE] = {TO(CANCELLED), 0},
     [ST_RESOLVED] = {TO(CANCELLED), 0},
     [ST_CANCELLED] = {0, 0},
 };
 
-// What our tables say, written down a second time: next state by event, in the order of STATE_EVENTS.
+// What our tables say, written down a second time: next state by event, in the order of
+// STATE_EVENTS.
 #define NO ST_NONE
 static const uint8_t wanted_step[ST_COUNT][SE_COUNT] = {
     /*               start           succeed      fail      retry       cancel        resolve */
@@ -79,9 +82,11 @@ static void effects_follow_from_the_states(void **state)
                 continue;
             }
             assert_int_equal((m.effects & FX_DONE) != 0, state_done(m.next));
-            assert_int_equal((m.effects & FX_SHUT) != 0, m.next != ST_IN_PROGRESS && m.next != ST_PENDING);
+            assert_int_equal((m.effects & FX_SHUT) != 0,
+                             m.next != ST_IN_PROGRESS && m.next != ST_PENDING);
             assert_int_equal((m.effects & FX_OPEN) != 0, m.next == ST_PENDING);
-            assert_int_equal((m.effects & FX_ATTEMPT) != 0, event == SE_SUCCEED || event == SE_FAIL);
+            assert_int_equal((m.effects & FX_ATTEMPT) != 0,
+                             event == SE_SUCCEED || event == SE_FAIL);
         }
 }
 
@@ -91,7 +96,7 @@ static void values_outside_of_the_tables_are_illegal(void **state)
     assert_int_equal(step_move(ST_NONE, SE_START).next, ST_NONE);
     assert_int_equal(step_move(ST_PENDING, SE_COUNT).next, ST_NONE);
     assert_int_equal(task_move(ST_NONE, SE_START), ST_NONE);
-    assert_int_equal(task_move((enum state)-1, SE_START), ST_NONE);
+    assert_int_equal(task_move((enum state) - 1, SE_START), ST_NONE);
     assert_false(state_done(ST_NONE));
     assert_false(task_state_final(ST_NONE));
 }
@@ -99,7 +104,8 @@ static void values_outside_of_the_tables_are_illegal(void **state)
 static void names_are_those_of_the_database(void **state)
 {
     (void)state;
-    static const char *const names[] = {"pending", "in_progress", "complete", "error", "cancelled", "resolved_manually"};
+    static const char *const names[] = {"pending", "in_progress", "complete",
+                                        "error",   "cancelled",   "resolved_manually"};
     for (unsigned i = 0; i < ST_COUNT; i++) {
         assert_string_equal(state_names[i], names[i]);
         assert_int_equal(state_from_name(span_of(names[i])), i);
