@@ -97,10 +97,10 @@ done
 db=sqlite:$work/lent.db
 printf '{"name": "a"}\n{"name": "b"}\n{"name": "c"}\n' >"$work/names"
 passes "tasks are submitted" "$tasker" --db "$db" submit examples/c/greeting.yaml --context-lines "$work/names"
-"$work/worker" "$work/lent.db" 3 >"$work/worker1" 2>&1 &
+timeout 30 "$work/worker" "$work/lent.db" 3 >"$work/worker1" 2>&1 &
 jobs="$jobs $!"
 one=$!
-"$work/static/worker" "$work/lent.db" 3 >"$work/worker2" 2>&1 &
+timeout 30 "$work/static/worker" "$work/lent.db" 3 >"$work/worker2" 2>&1 &
 jobs="$jobs $!"
 two=$!
 "$tasker" --db "$db" start >"$work/engine" 2>&1 &
