@@ -110,7 +110,9 @@ int args_parse(struct cli *c, int argc, char **argv, const struct option *known,
         else
             a->words[a->count++] = argv[i];
     }
-    // Also after an error: whether it is to be told as JSON may have been said before it.
+    // How an error is told is asked of the whole line, also of what stands behind the error.
+    for (int i = 0; i < argc && rc < 0; i++)
+        c->json = c->json || strcmp(argv[i], "--json") == 0;
     take_globals(c);
     return rc < 0 ? rc : 0;
 }

@@ -169,12 +169,15 @@ struct lines {
     size_t count, line, created, refused;
 };
 
-static void print_refusal(const struct cli *c, const struct lines *l, size_t i)
+// The place of an error is the line of the file; where in the request it was found stands before the message.
+static void print_refusal(const struct cli *c, size_t line, const tasker_error *found)
 {
-    tasker_error err = l->list[i].error;
+    const char *path = found->where;
+    tasker_error err;
 
-    if (err.line == 0)
-        err_where(&err, (int)l->numbers[i], 1, "%.180s", args_value(&c->args, "context-lines"));
+    err_set(&err, found->code, "%s%s%s", path, path[0] != '\0' ? ": " : "", found->message);
+    err_where(&err, (int)line, found->column > 0 ? found->column : 1, "%s", args_value(&c->args, "context-lines"));
+    err_remedy(&err, "%s", found->remedy);
     fail(c, &err);
 }
 
@@ -196,12 +199,25 @@ static int send_batch(struct cli *c, tasker *t, struct lines *l)
         if (l->list[i].error.code == 0)
             print_id(c, l->list[i].task_id);
         else
-            print_refusal(c, l, i);
+            print_refusal(c, l->numbers[i], &l->list[i].error);
     }
     l->refused += (size_t)rc;
     l->created += l->count - (size_t)rc;
     l->count = 0;
     return 0;
+}
+
+// A line that is not JSON is refused here, where its column is known.
+static bool is_json(const struct cli *c, struct lines *l, struct span line)
+{
+    tasker_error err;
+
+    if (json_check(line, NULL, &err) == 0)
+        return true;
+    err.where[0] = '\0';
+    print_refusal(c, l->line, &err);
+    l->refused++;
+    return false;
 }
 
 static int send_lines(struct cli *c, tasker *t, struct lines *l, struct span all)
@@ -215,7 +231,7 @@ static int send_lines(struct cli *c, tasker *t, struct lines *l, struct span all
         l->line++;
         all.p += end != NULL ? n + 1 : n;
         all.len -= end != NULL ? n + 1 : n;
-        if (strspn(line.p, " \t\r") >= n)
+        if (strspn(line.p, " \t\r") >= n || !is_json(c, l, line))
             continue;
         l->request->context = line;
         l->numbers[l->count] = l->line;
