@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// change.c - the lists that a turn fills while it decides: changes for the store, notes for the engine, blobs that must
-// live until both are through; and the names of all kinds.
+// change.c - the lists that a turn fills while it decides: changes for the store, notes for the
+// engine, blobs that must live until both are through; and the names of all kinds.
 //
-// Every helper has a sticky failure: once an allocation has failed, decision.failed is set, nothing more is appended, and
-// the turn must not be sent. Callers check once at the end.
+// Every helper has a sticky failure: once an allocation has failed, decision.failed is set, nothing
+// more is appended, and the turn must not be sent. Callers check once at the end.
 #include "model/change.h"
 
 #include <string.h>
@@ -74,7 +74,8 @@ void decision_clear(struct decision *d)
 
 struct change *decision_change(struct decision *d, enum change_kind kind)
 {
-    if (d->failed || mem_grow(&d->changes, &d->change_cap, d->change_count + 1, sizeof(*d->changes)) != 0) {
+    if (d->failed ||
+        mem_grow(&d->changes, &d->change_cap, d->change_count + 1, sizeof(*d->changes)) != 0) {
         d->failed = true;
         return NULL;
     }
@@ -85,14 +86,19 @@ struct change *decision_change(struct decision *d, enum change_kind kind)
     return c;
 }
 
-void decision_note(struct decision *d, enum note_kind kind, struct task *t, int32_t step, struct span detail)
+void decision_note(struct decision *d, enum note_kind kind, struct task *t, int32_t step,
+                   struct span detail)
 {
     if (d->failed || mem_grow(&d->notes, &d->note_cap, d->note_count + 1, sizeof(*d->notes)) != 0) {
         d->failed = true;
         return;
     }
     d->notes[d->note_count++] = (struct note){
-        .kind = (uint8_t)kind, .task = t, .step = step, .at = d->now, .detail = detail,
+        .kind = (uint8_t)kind,
+        .task = t,
+        .step = step,
+        .at = d->now,
+        .detail = detail,
     };
 }
 
@@ -100,7 +106,8 @@ struct blob *decision_hold(struct decision *d, struct blob *b)
 {
     if (b == NULL)
         return NULL;
-    if (d->failed || mem_grow(&d->blobs, &d->blob_cap, d->blob_count + 1, sizeof(struct blob *)) != 0) {
+    if (d->failed ||
+        mem_grow(&d->blobs, &d->blob_cap, d->blob_count + 1, sizeof(struct blob *)) != 0) {
         d->failed = true;
         return NULL;
     }

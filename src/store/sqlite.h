@@ -20,8 +20,7 @@
 struct sqlite {
     struct store base; // first
     sqlite3 *db;
-    sqlite3 *guard; // a second connection that holds the write lock during a checkpoint; opened
-                    // when first needed
+    sqlite3 *guard; // holds the write lock during a checkpoint; opened when first needed
     sqlite3_stmt *statements[SQL_COUNT]; // NULL: not used yet
     char *path;                          // NULL: in memory
     char *host, *boot_id;
@@ -69,12 +68,12 @@ int sql_end(struct sql *q);  // gives the statement back before its end; returns
 int64_t sql_int_at(const struct sql *q, int column);                    // NULL: 0
 int64_t sql_int_or(const struct sql *q, int column, int64_t otherwise); // NULL: otherwise
 bool sql_null_at(const struct sql *q, int column);
-struct span sql_span_at(const struct sql *q,
-                        int column);                  // NULL: absent; borrowed until the next row
+// NULL gives an absent span; borrowed until the next row.
+struct span sql_span_at(const struct sql *q, int column);
 int64_t sql_time_at(const struct sql *q, int column); // NULL or no time: 0
 struct blob *sql_blob_at(struct sql *q, int column);  // NULL: NULL; out of memory sets q->rc
-struct span sql_keep(struct sql *q, struct arena *a,
-                     int column); // a copy in `a`; out of memory sets q->rc
+// sql_keep copies into `a`; out of memory sets q->rc.
+struct span sql_keep(struct sql *q, struct arena *a, int column);
 // sql_one_int runs a statement with at most one integer parameter that gives one integer; no row:
 // `otherwise`.
 int sql_one_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter, int64_t otherwise,
