@@ -401,7 +401,7 @@ static void current_put(struct engine *e, const char *key, struct template *t)
 int engine_template(struct engine *e, const char *namespace_name, const char *name, const char *version,
                     struct template **ret, tasker_error *err)
 {
-    char key[200];
+    char key[560];
     (void)snprintf(key, sizeof(key), "%s/%s/%s", namespace_name, name, version);
     struct template *t = current_find(e, key);
     if (!t) {

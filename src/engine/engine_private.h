@@ -37,7 +37,7 @@ struct cached_template {
     UT_hash_handle hh;
 };
 struct current_template {
-    char key[200];      // "namespace/name/version" as asked
+    char key[560];      // "namespace/name/version" as asked
     struct template *tpl;
     int64_t until;      // monotonic
     UT_hash_handle hh;

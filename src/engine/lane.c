@@ -225,6 +225,15 @@ void entry_timer(struct lane *l, struct entry *e, int64_t at)
 // Slots of a task that is forgotten keep the entry; slots of an entry that goes keep their place until answered.
 void entry_drop(struct lane *l, struct entry *e)
 {
+    struct slot *s, *tmp;
+    if (e->slots > 0)
+        HASH_ITER(hh, l->slots, s, tmp)
+        {
+            if (s->entry != e)
+                continue;
+            list_remove(&s->lazy);  // slot_attach watches them again
+            heap_remove(&l->deadlines, &s->timer);
+        }
     if (e->task) {
         for (uint32_t i = 0; i < e->task->count; i++) {
             dequeue(&e->task->steps[i]);
@@ -560,7 +569,8 @@ static void lose_lane(struct lane *l)
         entry_remove(l, e);
     }
     l->id = 0;
-    l->tasks_due = l->offers_due = l->takeover = false;
+    l->tasks_due = l->takeover = false;
+    l->offer_class = NULL;
     l->next_poll = l->next_thorough = 0;
     l->task_ids.count = l->step_ids.count = 0;  // ids stay valid, but the database may have gone back in time
     l->task_ids.total = l->step_ids.total = 0;

@@ -176,6 +176,6 @@ void lane_numbers(const struct lane *l, struct lane_numbers *ret);
 void lane_overdue(const struct lane *l, struct buf *out);
 
 // lane_check returns NULL when every task in memory is consistent and has a reason to wake, else what is wrong.
-const char *lane_check(struct lane *l, int64_t now);
+const char *lane_check(struct lane *l);
 
 #endif

@@ -72,33 +72,45 @@ static void ask_claims(struct lane *l)
     l->turn.claim_limit = room < left ? room : (left > 0 ? left : 0);
 }
 
-// Classes with free places here; what others offer of them may be taken.
+// How many steps of a class could begin here now.
+static int32_t class_places(const struct lane *l, const struct klass *k)
+{
+    int32_t places = 0, all = free_places(l);
+    for (size_t i = 0; i < k->worker_count; i++)
+        if (k->workers[i]->capacity > k->workers[i]->used)
+            places += k->workers[i]->capacity - k->workers[i]->used;
+    if (k->limit > 0 && places > k->limit - k->running)
+        places = k->limit - k->running;
+    if (places > all)
+        places = all;
+    return places > OFFER_WANT_MAX ? OFFER_WANT_MAX : places;
+}
+
+// Classes with free places here and nothing of their own to do: what others offer of them may be taken. Each look begins
+// with another class, so that none is forgotten.
 static size_t fill_wants(struct lane *l)
 {
     struct klass *k, *tmp;
+    size_t count = 0, skip = l->want_turn++;
     l->want_count = 0;
     if (!l->started || l->draining)
         return 0;
-    int32_t left = free_places(l);
     HASH_ITER(hh, l->classes, k, tmp)
     {
-        int32_t places = 0;
-        for (size_t i = 0; i < k->worker_count; i++)
-            places += k->workers[i]->capacity > k->workers[i]->used ? k->workers[i]->capacity - k->workers[i]->used : 0;
-        if (k->limit > 0 && places > k->limit - k->running)
-            places = k->limit - k->running;
-        if (places > left)
-            places = left;
-        if (places > OFFER_WANT_MAX)
-            places = OFFER_WANT_MAX;
+        int32_t places = class_places(l, k);
         if (places <= 0 || k->ready.count > 0)
             continue;
-        if (mem_grow(&l->wants, &l->want_cap, l->want_count + 1, sizeof(l->wants[0])) < 0)
+        if (mem_grow(&l->wants, &l->want_cap, count + 1, sizeof(l->wants[0])) < 0)
             break;
-        l->wants[l->want_count++] = (struct offer_want){k->name, places};
-        left -= places;
+        l->wants[count++] = (struct offer_want){k->name, places};
     }
-    return l->want_count;
+    for (size_t i = count ? skip % count : 0; i > 0; i--) {
+        struct offer_want first = l->wants[0];
+        memmove(l->wants, l->wants + 1, (count - 1) * sizeof(first));
+        l->wants[count - 1] = first;
+    }
+    l->want_count = count;
+    return count;
 }
 
 static void ask_classes(struct lane *l)
@@ -131,9 +143,13 @@ void ask(struct lane *l)
         l->turn.dead_lanes = l->dead;
         l->turn.dead_lane_count = l->dead_count;
     }
-    if (l->offers_due && fill_wants(l) > 0) {
-        l->turn.wants = l->wants;
-        l->turn.want_count = l->want_count;
+    struct klass *k = l->offer_class;
+    int32_t places = k && l->started && !l->draining ? class_places(l, k) : 0;
+    l->offer_class = NULL;
+    if (places > 0) {
+        l->want = (struct offer_want){k->name, places};
+        l->turn.wants = &l->want;
+        l->turn.want_count = 1;
     }
 }
 
@@ -256,7 +272,7 @@ void take_answers(struct lane *l, const struct turn_result *r)
     if (t->claim_limit > 0 && r->claimed_count < (size_t)t->claim_limit)
         l->tasks_due = false;
     if (t->want_count > 0)
-        l->offers_due = false;
+        l->next_poll = l->next_thorough = 0;  // there may be more of them
     for (size_t i = 0; i < r->claimed_count; i++) {
         struct entry *e = entry_find(l, r->claimed[i]) ? NULL : entry_add(l, r->claimed[i]);
         if (e)
@@ -587,7 +603,8 @@ void decide_polled(struct lane *l, struct lane_input *in)
         return;
     }
     l->tasks_due = l->tasks_due || p->tasks_due;
-    l->offers_due = l->offers_due || p->offers;
+    if (p->offer_class)
+        l->offer_class = klass_get(l, p->offer_class);
     if (p->next_run_at && p->next_run_at < l->next_poll)
         l->next_poll = p->next_run_at, l->next_thorough = p->next_run_at;
     find_dead(l, in);

@@ -139,11 +139,13 @@ struct lane {
     struct list claims;               // entries to be claimed, by claim_link
     struct list rechecks;             // commands whose owner may be dead: a poll first
     struct list to_request, asking, asked;  // commands for other lanes
-    bool tasks_due, offers_due, takeover;
+    bool tasks_due, takeover;
+    struct klass *offer_class;        // others offer steps of it
+    struct offer_want want;
     int64_t *dead;
     size_t dead_count;
     struct offer_want *wants;
-    size_t want_count, want_cap;
+    size_t want_count, want_cap, want_turn;
     int64_t *asked_ids;
     size_t asked_cap;
     bool polling;

@@ -40,7 +40,6 @@ static int look_for_offers(struct look *k)
         struct sql q;
         sql_start(&q, k->s, SQL_OFFERS_QUEUE);
         sql_str(&q, k->want->wants[i].handler_class);
-        sql_int(&q, k->want->lane);
         sql_int(&q, k->want->wants[i].limit > 0);
         if (sql_row(&q))
             k->ret->offer_class = k->want->wants[i].handler_class;

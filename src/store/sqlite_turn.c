@@ -217,7 +217,6 @@ static int note_offers(struct writer *w, const struct offer_want *want)
     const char *name = arena_strdup(&w->ret->arena, want->handler_class);
     sql_start(&q, w->s, SQL_OFFERS_QUEUE);
     sql_str(&q, want->handler_class);
-    sql_int(&q, w->turn->lane);
     sql_int(&q, want->limit > 0 ? want->limit : 0);
     while (sql_row(&q)) {
         struct offer_taken *o =
