@@ -13,7 +13,7 @@
 #include "worker/exec.h"
 
 #define SLICE_MS 100                // how soon a signal is noticed
-#define IDLE_US (100 * US_PER_MS)   // how often --until-idle asks
+#define IDLE_SHARE 10               // --until-idle spends at most this share of its time on asking
 
 const struct option start_options[] = {
     {"concurrency", "N", "programs that run at once (default: twice the processors)"},
@@ -33,7 +33,7 @@ struct start {
     tasker_events *events;
     int drain_ms;
     bool until_idle, verbose;
-    int64_t asked;  // when --until-idle asked last, monotonic
+    int64_t ask_at;  // when --until-idle asks again, monotonic
     uint64_t complete, error, cancelled;
     int signal;
 };
@@ -103,7 +103,7 @@ static int make_options(const struct args *a, struct buf *out, tasker_error *err
     if (rc == 0)
         rc = add_limits(a, "template:", "template_limits", out, err);
     if (rc == 0)
-        rc = add_limits(a, "steps=", NULL, out, err);
+        rc = add_limits(a, "steps", NULL, out, err);
     if (rc < 0)
         return rc;
     if (lease > 0)
@@ -178,17 +178,17 @@ static int serve(struct start *s, tasker_error *err)
 {
     while ((s->signal = signals_pending()) == 0) {
         int rc = next_event(s, SLICE_MS, err);
-        while (rc > 0)
-            rc = next_event(s, 0, err);
         if (rc < 0)
             return rc;
-        int64_t now = clock_monotonic_us();
-        if (!s->until_idle || now - s->asked < IDLE_US)
+        // As long as something happens there is no need to ask, and the answer costs more the longer the history is.
+        int64_t before = clock_monotonic_us();
+        if (rc > 0 || !s->until_idle || before < s->ask_at)
             continue;
-        s->asked = now;
         rc = is_idle(s, err);
         if (rc != 0)
             return rc < 0 ? rc : 0;
+        int64_t now = clock_monotonic_us();
+        s->ask_at = now + (now - before) * IDLE_SHARE;
     }
     return 0;
 }
@@ -215,7 +215,7 @@ static void *drain_thread(void *arg)
 // Returns what tasker_drain does.
 static int drain(struct start *s, tasker_error *err)
 {
-    struct drain d = {.t = s->t, .timeout_ms = s->signal != 0 ? s->drain_ms : 0};
+    struct drain d = {.t = s->t, .timeout_ms = s->drain_ms};
     pthread_t thread;
     int number;
 
