@@ -78,7 +78,7 @@
     X(OFFERS_QUEUE,                                                                                \
       "SELECT d.token, d.task_id, d.workflow_step_id, d.attempt, d.deadline_us "                   \
       "FROM tasker_core_dispatch d WHERE d.handler_class = ?1 AND d.worker_lane IS NULL "          \
-      "AND d.cancel = 0 ORDER BY d.token LIMIT ?2")                 \
+      "AND d.cancel = 0 ORDER BY d.token LIMIT ?2")                                                \
     X(OFFER_TAKE, "UPDATE tasker_core_dispatch SET worker_lane = ?, begun_at = ? WHERE token = ?") \
     X(TASK_BY_IDENTITY, "SELECT task_id FROM tasker_tasks WHERE identity_hash = ?")
 

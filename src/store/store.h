@@ -50,7 +50,7 @@ enum turn_kind {
     TURN_PLAIN,     // no lane, no fence: changes of somebody who owns nothing (tests)
 };
 
-// What a worker lane may take from the offers of others.
+// What a worker lane may take from the free offers, its own among them.
 struct offer_want {
     const char *handler_class;
     int32_t limit;
