@@ -480,6 +480,10 @@ static void undo_turn(struct lane *l, bool keep_answers)
         slot_free(l, container_of(node, struct slot, turn));
     while ((node = list_pop(&l->spent_slots))) {
         struct slot *s = container_of(node, struct slot, turn);
+        if (!keep_answers) {
+            slot_free(l, s);  // its handler has returned and its answer is lost with the lane
+            continue;
+        }
         s->spent = false;
         slot_place(l, s);
     }
@@ -865,6 +869,7 @@ void lane_free(struct lane *l)
     mem_free(l->dead);
     mem_free(l->wants);
     mem_free(l->asked_ids);
+    mem_free(l->foreign_tokens);
     mem_free(l);
 }
 

@@ -467,7 +467,16 @@ void lane_poll_want(struct lane *l, struct poll_want *ret)
         if (mem_grow(&l->asked_ids, &l->asked_cap, n + 1, sizeof(l->asked_ids[0])) == 0)
             l->asked_ids[n++] = container_of(node, struct lane_input, link)->cmd.asked_id;
     }
+    size_t mine = 0;
+    struct slot *s, *tmp;
+    HASH_ITER(hh, l->foreign, s, tmp)
+    {
+        if (!s->zombie && mem_grow(&l->foreign_tokens, &l->foreign_cap, mine + 1, sizeof(l->foreign_tokens[0])) == 0)
+            l->foreign_tokens[mine++] = s->token;
+    }
     *ret = (struct poll_want){.lane = l->id,
+                              .my_offers = l->foreign_tokens,
+                              .my_offer_count = mine,
                               .tasks = l->claiming && !l->draining,
                               .want_count = fill_wants(l),
                               .my_requests = l->asked_ids,
@@ -693,13 +702,15 @@ static void adopt_offer(struct lane *l, struct entry *e, struct tstep *step, con
     bool wanted = step->state == ST_IN_PROGRESS || step->state == ST_PENDING ||
                   (step->state == ST_ERROR && step->wake_at != 0);
     step->slot = s;
+    s->begun = r->offer_begun;
     if (!wanted) {
         slot_spend(l, s);
         return;
     }
-    if (!r->offer_begun)
+    if (r->offer_cancelled)
+        slot_zombie(l, s);  // timed out: the step waits until its worker has returned
+    if (!r->offer_begun || s->zombie)
         return;
-    s->begun = true;
     s->started_at = r->offer_begun_at;
     if (step->state != ST_IN_PROGRESS) {
         if (!step->open) {
@@ -758,8 +769,8 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
     }
     absorb_notes(l);
     entry_timer(l, e, t->state == ST_PENDING ? t->run_at : t->deadline);
-    if (task_state_final(t->state)) {
-        task_settle(&l->d, t);
+    if (task_state_final(t->state) && list_empty(&e->waiting)) {
+        task_settle(&l->d, t);  // a command that waits for it settles it otherwise
         e->over = true;
     }
 }

@@ -148,6 +148,8 @@ struct lane {
     size_t want_count, want_cap, want_turn;
     int64_t *asked_ids;
     size_t asked_cap;
+    int64_t *foreign_tokens;
+    size_t foreign_cap;
     bool polling;
     int64_t poll_lane;                // whose poll is out
     int64_t next_poll, next_thorough;

@@ -143,6 +143,7 @@ static int load_offers(struct sqlite *s, struct task_rows *r)
         step->offer_begun = sql_int_at(&q, 2) != 0;
         step->offer_lane_alive = sql_int_at(&q, 3) != 0;
         step->offer_begun_at = sql_int_at(&q, 4);
+        step->offer_cancelled = sql_int_at(&q, 5) != 0;
     }
     return q.rc;
 }

@@ -56,7 +56,7 @@
                       "(SELECT lane_id FROM tasker_core_lanes)")                                   \
     X(ACTIVE_FREE, "UPDATE tasker_core_active SET lane_id = NULL WHERE lane_id = ?")               \
     X(OFFERS_FREE, "UPDATE tasker_core_dispatch SET worker_lane = NULL, begun_at = NULL "          \
-                   "WHERE worker_lane = ? AND verdict IS NULL")                                    \
+                   "WHERE worker_lane = ? AND verdict IS NULL AND cancel = 0")                     \
     X(REQUESTS_FREE, "DELETE FROM tasker_core_requests WHERE asker_lane = ?")                      \
     X(SEQUENCE_TAKE, "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = ? RETURNING seq")      \
     X(ACTIVE_DUE_COUNT,                                                                            \
@@ -126,11 +126,16 @@
                     "handler_class, "                                                              \
                     "deadline_us, cancel) VALUES (?, ?, ?, ?, ?, ?, 0)")                           \
     X(OFFER_DELETE, "DELETE FROM tasker_core_dispatch WHERE token = ?")                            \
-    X(OFFER_CANCEL, "UPDATE tasker_core_dispatch SET cancel = 1 WHERE token = ?")                  \
+    X(OFFER_CANCEL, /* nobody runs it: then lane 0, which never exists, has lost it */             \
+      "UPDATE tasker_core_dispatch SET cancel = 1, worker_lane = coalesce(worker_lane, 0) "        \
+      "WHERE token = ?")                                                                           \
     X(OFFER_ANSWER, "UPDATE tasker_core_dispatch SET verdict = ?, answer = ?, log = ? "            \
                     "WHERE token = ? AND worker_lane = ? AND verdict IS NULL")                     \
-    X(OFFER_RELEASE, "UPDATE tasker_core_dispatch SET worker_lane = NULL, begun_at = NULL "        \
-                     "WHERE token = ? AND worker_lane = ? AND verdict IS NULL")                    \
+    X(OFFER_RELEASE, /* a cancelled one is over: its owner is told by a verdict that counts for nothing */ \
+      "UPDATE tasker_core_dispatch SET verdict = CASE WHEN cancel = 1 THEN 0 END, "                \
+      "worker_lane = CASE WHEN cancel = 1 THEN worker_lane END, "                                  \
+      "begun_at = CASE WHEN cancel = 1 THEN begun_at END "                                         \
+      "WHERE token = ? AND worker_lane = ? AND verdict IS NULL")                                   \
     X(REQUEST_INSERT, "INSERT INTO tasker_core_requests(task_id, asker_lane, body, created_at) "   \
                       "VALUES (?, ?, ?, ?)")                                                       \
     X(REQUEST_ANSWER, "UPDATE tasker_core_requests SET answer = ? WHERE request_id = ?")           \
@@ -205,7 +210,7 @@
                   "WHERE s.task_id = ? ORDER BY s.workflow_step_id")                               \
     X(LOAD_OFFERS,                                                                                 \
       "SELECT d.workflow_step_id, d.token, d.worker_lane IS NOT NULL, l.lane_id IS NOT NULL, "     \
-      "d.begun_at "                                                                                \
+      "d.begun_at, d.cancel "                                                                      \
       "FROM tasker_core_dispatch d LEFT JOIN tasker_core_lanes l ON l.lane_id = d.worker_lane "    \
       "WHERE d.task_id = ? ORDER BY d.token")                                                      \
     X(LOAD_OFFER, "SELECT s.task_id, n.name, s.inputs, s.attempts, s.retry_limit, k.context "      \

@@ -188,7 +188,7 @@ struct step_rows {
     struct blob *results;  // JSON; NULL: SQL NULL. Only for finished steps that have an unfinished child. Owned by the
                            // rows until taken (set to NULL).
     int64_t offer_token;   // an offer of this step, 0: none
-    bool offer_begun, offer_lane_alive;
+    bool offer_begun, offer_lane_alive, offer_cancelled;
     int64_t offer_begun_at;
 };
 struct task_rows {
