@@ -78,8 +78,8 @@ kill_one()
     engines=$left
 }
 
-must run template register "$here/diamond.yaml"
-must run template register "$here/chain.yaml"
+must run register "$here/diamond.yaml"
+must run register "$here/chain.yaml"
 for i in 1 2 3 4; do echo "{\"n\": $i}"; done >"$work/contexts"
 
 submitted=0
