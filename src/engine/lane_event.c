@@ -8,12 +8,25 @@
 
 #include <stdio.h>
 
-// Events that accompany another one: the workflow's view of it.
-static const uint8_t companions[NOTE_COUNT] = {
-    [NOTE_TASK_SUBMITTED] = NOTE_WORKFLOW_REQUESTED,   [NOTE_TASK_STARTED] = NOTE_WORKFLOW_STARTED,
-    [NOTE_TASK_COMPLETED] = NOTE_WORKFLOW_COMPLETED,   [NOTE_TASK_FAILED] = NOTE_WORKFLOW_FAILED,
-    [NOTE_STEP_STARTED] = NOTE_STEP_BEFORE_HANDLE,     [NOTE_STEP_COMPLETED] = NOTE_WORKFLOW_STEP_COMPLETED,
-    [NOTE_STEP_FAILED] = NOTE_WORKFLOW_STEP_FAILED,
+// What a transition is announced with, and what it means to the workflow. 0 ends a list (TASK_SUBMITTED accompanies none).
+#define TASK_MOVE .before = NOTE_TASK_BEFORE
+#define STEP_MOVE .before = NOTE_STEP_BEFORE
+static const struct {
+    uint8_t before, after[2];
+} trains[NOTE_COUNT] = {
+    [NOTE_TASK_SUBMITTED] = {.after = {NOTE_WORKFLOW_REQUESTED}},
+    [NOTE_TASK_STARTED] = {TASK_MOVE, .after = {NOTE_WORKFLOW_STARTED}},
+    [NOTE_TASK_COMPLETED] = {TASK_MOVE, .after = {NOTE_WORKFLOW_COMPLETED}},
+    [NOTE_TASK_FAILED] = {TASK_MOVE, .after = {NOTE_WORKFLOW_FAILED}},
+    [NOTE_TASK_RETRIED] = {TASK_MOVE},
+    [NOTE_TASK_CANCELLED] = {TASK_MOVE},
+    [NOTE_TASK_RESOLVED] = {TASK_MOVE},
+    [NOTE_STEP_STARTED] = {STEP_MOVE, .after = {NOTE_STEP_BEFORE_HANDLE, NOTE_STEP_HANDLE}},
+    [NOTE_STEP_COMPLETED] = {STEP_MOVE, .after = {NOTE_WORKFLOW_STEP_COMPLETED}},
+    [NOTE_STEP_FAILED] = {STEP_MOVE, .after = {NOTE_WORKFLOW_STEP_FAILED}},
+    [NOTE_STEP_RETRIED] = {STEP_MOVE},
+    [NOTE_STEP_CANCELLED] = {STEP_MOVE},
+    [NOTE_STEP_RESOLVED] = {STEP_MOVE},
 };
 
 static void step_members(struct buf *b, const struct note *n)
@@ -37,6 +50,8 @@ static void task_members(struct buf *b, const struct note *n)
     const struct task *t = n->task;
     jw_kint(b, "total_steps", t->count);
     jw_kint(b, "completed_steps", t->done);
+    if (n->extra)
+        jw_kint(b, "step_count", n->extra);
     if (task_state_final(t->state) && t->started_at)
         jw_kint(b, "duration_us", n->at - t->started_at);
 }
@@ -75,14 +90,44 @@ static void publish(struct lane *l, const struct note *n, enum note_kind kind)
         out_action(l, &a);
 }
 
+static void publish_train(struct lane *l, const struct note *n)
+{
+    if (trains[n->kind].before)
+        publish(l, n, trains[n->kind].before);
+    publish(l, n, n->kind);
+    for (size_t i = 0; i < ARRAY_SIZE(trains[n->kind].after) && trains[n->kind].after[i]; i++)
+        publish(l, n, trains[n->kind].after[i]);
+    for (uint32_t i = 0; n->kind == NOTE_TASK_SUBMITTED && i < n->task->count; i++) {
+        struct note step = {.kind = NOTE_STEP_INIT, .task = n->task, .step = (int32_t)i, .at = n->at};
+        publish(l, &step, NOTE_STEP_INIT);
+    }
+}
+
+// Once per task and turn: how many steps became able to run, or that none did although one ended.
+static void publish_viable(struct lane *l)
+{
+    list_each(node, &l->touched)
+    {
+        struct entry *e = container_of(node, struct entry, link);
+        struct note n = {.task = e->task, .step = -1, .at = l->d.now, .extra = e->became_ready};
+        if (e->task && e->became_ready > 0)
+            publish(l, &n, NOTE_WORKFLOW_VIABLE);
+        else if (e->task && e->ended > 0 && e->task->state == ST_IN_PROGRESS)
+            publish(l, &n, NOTE_WORKFLOW_NONE_VIABLE);
+        e->became_ready = e->ended = 0;
+    }
+}
+
 void publish_notes(struct lane *l)
 {
     for (size_t i = 0; i < l->d.note_count; i++) {
         const struct note *n = &l->d.notes[i];
-        publish(l, n, n->kind);
-        if (companions[n->kind])
-            publish(l, n, companions[n->kind]);
+        struct entry *e = n->task->entry;
+        e->became_ready += n->kind == NOTE_STEP_READY;
+        e->ended += n->kind == NOTE_STEP_COMPLETED || n->kind == NOTE_STEP_FAILED;
+        publish_train(l, n);
     }
+    publish_viable(l);
 }
 
 struct blob *command_result(const struct task *t, const struct tstep *s)

@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TASK_IDS_LOW 64
-#define TASK_IDS_WANT 512
-#define STEP_IDS_LOW 512
-#define STEP_IDS_WANT 4096
+#define TASK_IDS_MIN 8
+#define TASK_IDS_MAX 512
+#define STEPS_PER_TASK 8  // ids of steps taken ahead for one of a task
 #define CLAIM_MIN 8
 #define OFFER_WANT_MAX 64
 
@@ -51,10 +50,16 @@ static void ask_ids(struct lane *l)
         if (steps > 100000)
             break;
     }
-    if (l->task_ids.total < tasks || l->task_ids.total < TASK_IDS_LOW)
-        l->turn.want_task_ids = (uint32_t)(tasks > TASK_IDS_WANT ? tasks : TASK_IDS_WANT);
-    if (l->step_ids.total < steps || l->step_ids.total < STEP_IDS_LOW)
-        l->turn.want_step_ids = (uint32_t)(steps > STEP_IDS_WANT ? steps : STEP_IDS_WANT);
+    if (l->id_appetite == 0)
+        l->id_appetite = TASK_IDS_MIN;
+    uint32_t low = l->id_appetite / 4;
+    if (l->task_ids.total < tasks || l->task_ids.total < low)
+        l->turn.want_task_ids = tasks > l->id_appetite ? (uint32_t)tasks : l->id_appetite;
+    if (l->step_ids.total < steps || l->step_ids.total < low * STEPS_PER_TASK)
+        l->turn.want_step_ids = steps > l->id_appetite * STEPS_PER_TASK ? (uint32_t)steps
+                                                                        : l->id_appetite * STEPS_PER_TASK;
+    if (l->turn.want_task_ids > 0 && l->id_appetite < TASK_IDS_MAX)
+        l->id_appetite *= 2;
 }
 
 // ---------------------------------------------------------------------------------------------------------- asks
@@ -168,7 +173,7 @@ static void load(struct lane *l, struct entry *e)
     out_action(l, &a);
 }
 
-static void not_found(struct lane *l, struct entry *e)
+void not_found(struct lane *l, struct entry *e)
 {
     struct list *node;
     while ((node = list_pop(&e->waiting))) {
@@ -281,180 +286,6 @@ void take_answers(struct lane *l, const struct turn_result *r)
     take_claim(l, r);
     take_offers(l, r);
     take_requests(l, r);
-}
-
-// -------------------------------------------------------------------------------------------- commands between lanes
-
-void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_error *error, struct blob *result)
-{
-    if (in->cmd.request_id == 0) {
-        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .id = in->cmd.task_id, .blob = result};
-        if (rc < 0)
-            a.error = *error;
-        if (in->ticket)
-            hold_action(l, &a);
-        else
-            blob_unref(result);
-        return;
-    }
-    struct buf b;
-    buf_init(&b, 1 << 20);
-    jw_open(&b, '{');
-    jw_kint(&b, "code", rc);
-    if (rc < 0) {
-        jw_kstr(&b, "message", error->message);
-        jw_kstr(&b, "remedy", error->remedy);
-    }
-    if (result)
-        jw_kraw(&b, "result", result->data, result->size);
-    jw_close(&b, '}');
-    struct change *c = decision_change(&l->d, CH_REQUEST_ANSWER);
-    if (c) {
-        c->request.request_id = in->cmd.request_id;
-        c->request.task_id = in->cmd.task_id;
-        c->request.body = span_of(arena_dup(&l->d.arena, buf_view(&b).p, b.len));
-    }
-    buf_done(&b);
-    blob_unref(result);
-}
-
-static struct span request_body(struct lane *l, const struct lane_input *in)
-{
-    struct buf b;
-    buf_init(&b, (size_t)8 << 20);
-    jw_open(&b, '{');
-    jw_kstr(&b, "command", command_names[in->cmd.command]);
-    if (in->cmd.step)
-        jw_kstr(&b, "step", in->cmd.step);
-    if (in->cmd.reason)
-        jw_kstr(&b, "reason", in->cmd.reason);
-    if (in->cmd.by)
-        jw_kstr(&b, "by", in->cmd.by);
-    if (in->cmd.results)
-        jw_kraw(&b, "results", in->cmd.results->data, in->cmd.results->size);
-    jw_close(&b, '}');
-    struct span s = span_of(arena_dup(&l->d.arena, buf_view(&b).p, b.len));
-    if (buf_failed(&b))
-        l->d.failed = true;
-    buf_done(&b);
-    return s;
-}
-
-void request_others(struct lane *l)
-{
-    struct list *node;
-    while (l->id != 0 && (node = list_pop(&l->to_request))) {
-        struct lane_input *in = container_of(node, struct lane_input, link);
-        struct change *c = decision_change(&l->d, CH_REQUEST_INSERT);
-        if (c) {
-            c->request.task_id = in->cmd.task_id;
-            c->request.body = request_body(l, in);
-        }
-        list_push(&l->asking, &in->link);
-    }
-}
-
-static char *json_text_dup(const struct json *v)
-{
-    return v && v->type == JSON_STRING ? mem_dup(v->str.p, v->str.len) : NULL;
-}
-
-// A command of another process becomes an input like one of ours; its answer is a row.
-static void take_request(struct lane *l, const struct poll_request *r)
-{
-    list_each(node, &l->inputs)
-    {
-        const struct lane_input *in = container_of(node, struct lane_input, link);
-        if (in->kind == IN_COMMAND && in->cmd.request_id == r->request_id)
-            return;  // it waits already
-    }
-    struct entry *e = entry_find(l, r->task_id);
-    if (e)
-        list_each(node, &e->waiting) if (container_of(node, struct lane_input, link)->cmd.request_id ==
-                                         r->request_id) return;
-    struct arena arena;
-    const struct json *body = NULL;
-    arena_init(&arena);
-    struct lane_input *in = lane_input_new(IN_COMMAND);
-    if (!in || json_parse(&arena, r->body, &body, NULL) < 0) {
-        lane_input_free(in);
-        arena_done(&arena);
-        return;
-    }
-    const struct json *name = json_get(body, "command"), *results = json_get(body, "results");
-    in->cmd.command = CMD_COUNT;
-    for (size_t i = 0; i < CMD_COUNT && name; i++)
-        if (span_is(name->str, command_names[i]))
-            in->cmd.command = (uint8_t)i;
-    in->cmd.task_id = r->task_id;
-    in->cmd.request_id = r->request_id;
-    in->cmd.step = json_text_dup(json_get(body, "step"));
-    in->cmd.reason = json_text_dup(json_get(body, "reason"));
-    in->cmd.by = json_text_dup(json_get(body, "by"));
-    if (results)
-        in->cmd.results = blob_new(results->raw.p, results->raw.len);
-    arena_done(&arena);
-    if (in->cmd.command == CMD_COUNT || lane_push(l, in) < 0)
-        lane_input_free(in);
-}
-
-// The answer of the task's owner to a command that was asked here.
-static void take_answer(struct lane *l, const struct poll_answer *answer)
-{
-    list_each(node, &l->asked)
-    {
-        struct lane_input *in = container_of(node, struct lane_input, link);
-        if (in->cmd.asked_id != answer->request_id)
-            continue;
-        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .id = in->cmd.task_id};
-        struct arena arena;
-        const struct json *body = NULL;
-        arena_init(&arena);
-        int64_t code = 0;
-        if (json_parse(&arena, answer->body, &body, NULL) == 0 && json_int(json_get(body, "code"), &code)) {
-            const struct json *m = json_get(body, "message"), *r = json_get(body, "result"),
-                              *remedy = json_get(body, "remedy");
-            if (code < 0)
-                err_set(&a.error, (int)code, "%.*s", m ? (int)m->str.len : 0, m ? m->str.p : "");
-            if (code < 0 && remedy && remedy->str.len)
-                err_remedy(&a.error, "%.*s", (int)remedy->str.len, remedy->str.p);
-            if (r)
-                a.blob = blob_new(r->raw.p, r->raw.len);
-        } else {
-            err_set(&a.error, TASKER_E_BUG, "the owner's answer is unreadable");
-        }
-        arena_done(&arena);
-        if (in->ticket)
-            hold_action(l, &a);
-        else
-            blob_unref(a.blob);
-        struct change *c = decision_change(&l->d, CH_REQUEST_DELETE);
-        if (c)
-            c->request.request_id = in->cmd.asked_id;
-        list_remove(&in->link);
-        lane_input_free(in);
-        return;
-    }
-}
-
-static void give_up_requests(struct lane *l)
-{
-    list_each(node, &l->asked)
-    {
-        struct lane_input *in = container_of(node, struct lane_input, link);
-        if (in->cmd.asked_at + REQUEST_TIMEOUT_US > l->d.now)
-            continue;
-        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .id = in->cmd.task_id};
-        err_set(&a.error, TASKER_E_TIMEOUT, "the engine that owns task %lld did not answer", (long long)in->cmd.task_id);
-        err_remedy(&a.error, "see tasker health, and try again");
-        if (in->ticket)
-            hold_action(l, &a);
-        struct change *c = decision_change(&l->d, CH_REQUEST_DELETE);
-        if (c)
-            c->request.request_id = in->cmd.asked_id;
-        list_remove(&in->link);
-        lane_input_free(in);
-    }
 }
 
 // -------------------------------------------------------------------------------------------------------- polling
@@ -631,232 +462,6 @@ void decide_polled(struct lane *l, struct lane_input *in)
     }
     if (!l->takeover)
         queue_front(l, &l->rechecks);
-}
-
-// ------------------------------------------------------------------------------------------------- tasks from rows
-
-static struct task *rebuild(struct task_rows *r, struct template *tpl, struct arena *arena)
-{
-    struct task_image im = {.id = r->task_id,
-                            .tpl = tpl,
-                            .context = r->context,
-                            .state = r->state,
-                            .has_row = r->sort_key > 0,
-                            .priority = r->priority,
-                            .suspect = r->suspect,
-                            .active = r->active,
-                            .sort_key = r->sort_key,
-                            .crashes = r->crashes,
-                            .run_at = r->run_at,
-                            .deadline = r->deadline,
-                            .started_at = r->started_at};
-    if (r->step_count != tpl->step_count)
-        return NULL;
-    im.steps = arena_alloc(arena, (r->step_count + 1) * sizeof(im.steps[0]));
-    if (!im.steps)
-        return NULL;
-    for (size_t i = 0; i < r->step_count; i++) {
-        struct step_rows *s = &r->steps[i];
-        int at = template_find_step(tpl, s->name);
-        if (at < 0 || im.steps[at].id != 0)
-            return NULL;
-        im.steps[at] = (struct step_image){.id = s->step_id,
-                                           .state = s->state,
-                                           .has_row = s->sort_key > 0,
-                                           .retryable = s->retryable,
-                                           .sort_key = s->sort_key,
-                                           .attempts = s->attempts,
-                                           .retry_limit = s->retry_limit,
-                                           .backoff_seconds = s->backoff_seconds,
-                                           .state_at = s->state_at,
-                                           .last_attempted_at = s->last_attempted_at,
-                                           .metadata = s->metadata,
-                                           .results = s->results};
-    }
-    struct task *t = task_rebuild(&im);
-    if (t) {
-        r->context = NULL;
-        for (size_t i = 0; i < r->step_count; i++)
-            r->steps[i].results = NULL;
-    }
-    return t;
-}
-
-// An offer that an earlier owner, or this lane before it forgot the task, has made: its row goes on.
-static void adopt_offer(struct lane *l, struct entry *e, struct tstep *step, const struct step_rows *r)
-{
-    struct slot *s = slot_find(l, r->offer_token);
-    if (s)
-        return;  // attached already
-    s = slot_new(l, SLOT_OFFER, r->offer_token);
-    if (!s)
-        return;
-    s->entry = e;
-    e->slots++;
-    s->task_id = e->id;
-    s->step_id = step->id;
-    s->step = step->index;
-    s->attempt = step->attempts + 1;
-    s->timeout_us = e->task->tpl->steps[step->index].timeout_us;
-    s->klass = klass_get(l, e->task->tpl->steps[step->index].handler_class);
-    bool wanted = step->state == ST_IN_PROGRESS || step->state == ST_PENDING ||
-                  (step->state == ST_ERROR && step->wake_at != 0);
-    step->slot = s;
-    s->begun = r->offer_begun;
-    if (!wanted) {
-        slot_spend(l, s);
-        return;
-    }
-    if (r->offer_cancelled)
-        slot_zombie(l, s);  // timed out: the step waits until its worker has returned
-    if (!r->offer_begun || s->zombie)
-        return;
-    s->started_at = r->offer_begun_at;
-    if (step->state != ST_IN_PROGRESS) {
-        if (!step->open) {
-            step->open = true;
-            e->task->open++;
-        }
-        task_begin_step(&l->d, e->task, step, false);
-        list_push(&l->lazy, &s->lazy);
-    }
-    step->started_at = s->started_at;
-    slot_watch(l, s);
-}
-
-static void attach_slots(struct lane *l, struct entry *e, const struct task_rows *r)
-{
-    struct slot *s, *tmp;
-    if (e->slots > 0)
-        HASH_ITER(hh, l->slots, s, tmp)
-        {
-            if (s->entry == e && !s->spent)
-                slot_attach(l, s, e->task);
-        }
-    for (size_t i = 0; i < r->step_count; i++) {
-        int at = template_find_step(e->task->tpl, r->steps[i].name);
-        if (r->steps[i].offer_token != 0)
-            adopt_offer(l, e, &e->task->steps[at], &r->steps[i]);
-    }
-}
-
-// What nobody runs any more although the rows say so.
-static void lose_steps(struct lane *l, struct entry *e)
-{
-    struct task *t = e->task;
-    for (uint32_t i = 0; i < t->count && !task_state_final(t->state); i++) {
-        struct tstep *s = &t->steps[i];
-        const struct slot *slot = s->slot;
-        if (s->state == ST_IN_PROGRESS && (!slot || slot->zombie))
-            task_lose(&l->d, t, s, false);
-    }
-}
-
-static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
-{
-    struct task *t = e->task;
-    attach_slots(l, e, r);
-    if (!task_set_aside(&l->d, t, l->opt->max_crashes))
-        lose_steps(l, e);
-    absorb_notes(l);
-    if (t->state == ST_PENDING && t->run_at <= l->d.now && l->started)
-        task_start(&l->d, t);
-    task_wake_all(&l->d, t);
-    for (uint32_t i = 0; i < t->count; i++) {
-        struct tstep *s = &t->steps[i];
-        if (s->state == ST_ERROR && s->wake_at != 0 && s->timer.place == 0 && heap_push(&l->wakes, &s->timer) < 0)
-            l->d.failed = true;
-    }
-    absorb_notes(l);
-    entry_timer(l, e, t->state == ST_PENDING ? t->run_at : t->deadline);
-    if (task_state_final(t->state) && list_empty(&e->waiting)) {
-        task_settle(&l->d, t);  // a command that waits for it settles it otherwise
-        e->over = true;
-    }
-}
-
-void decide_loaded(struct lane *l, struct lane_input *in)
-{
-    struct entry *e = entry_find(l, in->loaded.task_id);
-    if (!e || !e->loading)
-        return;
-    e->loading = false;
-    if (in->loaded.rc == TASKER_E_NOT_FOUND) {
-        not_found(l, e);
-        return;
-    }
-    struct arena arena;
-    arena_init(&arena);
-    if (in->loaded.rc == 0)
-        e->task = rebuild(in->loaded.rows, in->loaded.tpl, &arena);
-    arena_done(&arena);
-    if (!e->task) {  // read it again later
-        e->loading = true;
-        entry_timer(l, e, l->d.now + RELOAD_US);
-        return;
-    }
-    e->task->entry = e;
-    touch(l, e);
-    if (!e->visiting)
-        resume(l, e, in->loaded.rows);
-    queue_front(l, &e->waiting);
-}
-
-// ------------------------------------------------------------------------------------------------ foreign steps
-
-static struct handout *foreign_handout(const struct slot *s, struct lane_input *in)
-{
-    struct offer_rows *r = in->offer.rows;
-    int at = template_find_step(in->offer.tpl, r->step_name);
-    struct handout *h = at >= 0 ? mem_alloc(sizeof(*h)) : NULL;
-    if (!h)
-        return NULL;
-    const struct template_step *def = &in->offer.tpl->steps[at];
-    h->parents = mem_alloc((def->parent_count + 1) * sizeof(h->parents[0]));
-    h->inputs = r->has_inputs ? blob_new(r->inputs.p, r->inputs.len) : NULL;
-    if (!h->parents || (r->has_inputs && !h->inputs)) {
-        blob_unref(h->inputs);
-        mem_free(h->parents);
-        mem_free(h);
-        return NULL;
-    }
-    list_init(&h->link);
-    h->token = s->token;
-    h->task_id = s->task_id;
-    h->step_id = s->step_id;
-    h->tpl = template_ref(in->offer.tpl);
-    h->step = (uint32_t)at;
-    h->attempt = s->attempt;
-    h->retry_limit = r->retry_limit;
-    h->timeout_us = s->timeout_us;
-    h->context = blob_ref(r->context);
-    h->foreign = true;
-    h->parent_count = def->parent_count;
-    for (uint32_t i = 0; i < def->parent_count; i++)
-        for (size_t k = 0; k < r->parent_count; k++)
-            if (span_is(r->parents[k].name, in->offer.tpl->steps[def->parents[i]].name) && !h->parents[i])
-                h->parents[i] = blob_ref(r->parents[k].results);
-    return h;
-}
-
-void decide_offer_loaded(struct lane *l, struct lane_input *in)
-{
-    struct slot *s = foreign_find(l, in->offer.token);
-    if (!s || s->spent)
-        return;
-    struct action a = {.kind = ACT_GIVE, .token = s->token};
-    if (in->offer.rc == 0 && s->worker && !s->worker->closing && !l->draining) {
-        a.worker = s->worker->id;
-        a.handout = foreign_handout(s, in);
-    }
-    if (a.handout) {
-        out_action(l, &a);
-        return;
-    }
-    struct change *c = decision_change(&l->d, CH_OFFER_RELEASE);  // somebody else may run it
-    if (c)
-        c->offer.token = s->token;
-    slot_spend(l, s);
 }
 
 // ------------------------------------------------------------------------------------------------------- draining

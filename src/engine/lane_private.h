@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // lane_private.h - what the files of lane.h share:
 //
-//   lane.c         the turn: begin, step, outcome, dropping and rebuilding
-//   lane_decide.c  one function per kind of input
-//   lane_run.c     places, ready queues, hand-outs, timers
-//   lane_own.c     ids, claims, takeover, polls, requests between lanes, draining
-//   lane_event.c   events and replies as JSON
+//   lane.c          the turn: begin, step, outcome, undo
+//   lane_input.c    inputs and the queues in which they wait
+//   lane_entry.c    tasks in memory, and what the model's notes mean for them
+//   lane_decide.c   one function per kind of input
+//   lane_run.c      places, ready queues, hand-outs, timers
+//   lane_own.c      ids, claims, takeover, polls, draining
+//   lane_load.c     tasks made again from their rows, steps of other lanes
+//   lane_request.c  commands between lanes
+//   lane_event.c    events and replies as JSON
+//   lane_check.c    what must be true between turns
 //
 // Terms: an *entry* is a task that this lane owns (or visits for an operator's action); a *slot* is one attempt of one
 // step: given to a worker here (local), offered to other processes (offer), or taken from another lane (foreign).
@@ -35,6 +40,7 @@ struct entry {
     bool visiting;        // for one action of an operator; given back in the same commit
     bool over;            // ends with the turn under way
     uint32_t slots;       // attempts of it that are out
+    uint32_t became_ready, ended;  // steps, in the turn whose events are being published
     UT_hash_handle hh;
 };
 
@@ -136,6 +142,7 @@ struct lane {
     bool classes_changed;
     // asks
     struct id_pool task_ids, step_ids;
+    uint32_t id_appetite;             // how many to take ahead next time, doubling up to a maximum
     struct list claims;               // entries to be claimed, by claim_link
     struct list rechecks;             // commands whose owner may be dead: a poll first
     struct list to_request, asking, asked;  // commands for other lanes
@@ -157,16 +164,21 @@ struct lane {
 };
 
 // ---- lane.c
-void hold_action(struct lane *l, const struct action *a);   // until the turn is durable
-void out_action(struct lane *l, const struct action *a);    // at once
+void hold_action(struct lane *l, const struct action *a);  // until the turn is durable
+void out_action(struct lane *l, const struct action *a);   // at once
+
+// ---- lane_input.c
+void queue_front(struct lane *l, struct list *inputs);  // puts inputs back to be decided first
+struct lane_input *take_input(struct lane *l, struct list *from);  // from l->inputs or l->submits
+
+// ---- lane_entry.c
 void touch(struct lane *l, struct entry *e);
-void absorb_notes(struct lane *l);                          // what the model did, for queues and slots
+void absorb_notes(struct lane *l);  // what the model did, for queues and slots
 struct entry *entry_find(struct lane *l, int64_t id);
-struct entry *entry_add(struct lane *l, int64_t id);        // NULL: out of memory
-void entry_remove(struct lane *l, struct entry *e);         // frees the task and answers nothing
-void entry_drop(struct lane *l, struct entry *e);           // forgets the task, keeps the entry and its slots
+struct entry *entry_add(struct lane *l, int64_t id);            // NULL: out of memory
+void entry_remove(struct lane *l, struct entry *e);             // frees the task and answers nothing
+void entry_drop(struct lane *l, struct entry *e);               // forgets the task, keeps the entry and its slots
 void entry_timer(struct lane *l, struct entry *e, int64_t at);  // 0: none
-void queue_front(struct lane *l, struct list *inputs);      // puts inputs back to be decided first
 
 // ---- lane_decide.c
 // decide carries out one input. False: it can not be decided yet and stays in the queue.
@@ -205,13 +217,22 @@ void ask(struct lane *l);            // fills in what the turn wants besides its
 bool turn_asks(const struct turn *t);
 void take_answers(struct lane *l, const struct turn_result *r);
 void decide_polled(struct lane *l, struct lane_input *in);
-void decide_loaded(struct lane *l, struct lane_input *in);
-void decide_offer_loaded(struct lane *l, struct lane_input *in);
-void request_others(struct lane *l);
 void maybe_poll(struct lane *l);
 void drain(struct lane *l);
 void drained(struct lane *l);
+
+void not_found(struct lane *l, struct entry *e);  // tells who waits for it
+
+// ---- lane_load.c
+void decide_loaded(struct lane *l, struct lane_input *in);
+void decide_offer_loaded(struct lane *l, struct lane_input *in);
+
+// ---- lane_request.c
 void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_error *error, struct blob *result);
+void request_others(struct lane *l);                                    // writes the requests that wait
+void take_request(struct lane *l, const struct poll_request *r);        // of another lane
+void take_answer(struct lane *l, const struct poll_answer *answer);     // to one of ours
+void give_up_requests(struct lane *l);                                  // that nobody answers
 
 // ---- lane_event.c
 void publish_notes(struct lane *l);
