@@ -105,11 +105,21 @@ before=$(sqlite3 -readonly "$db" "SELECT sum(most_recent AND to_state = 'complet
     FROM tasker_workflow_steps s LEFT JOIN tasker_workflow_step_transitions x ON x.workflow_step_id = s.workflow_step_id")
 ok "$rounds rounds of kill -9, $submitted tasks, $before steps done, seed $seed, $(($(date +%s) - begun)) s"
 
-if timeout 120 "$tasker" --db "sqlite:$db" start --until-idle --concurrency 4 >"$work/out" 2>&1; then
+# A task that was under way in more than five deaths is suspected to cause them, and set aside. An operator may take such
+# tasks up again, and so does this test.
+finish_rest() { timeout 120 "$tasker" --db "sqlite:$db" start --until-idle --concurrency 4 >"$work/out" 2>&1; }
+
+if finish_rest; then
     ok "the last engine finishes what the others left"
 else
     not_ok "the last engine finishes what the others left (exit $?)"
     tail -n 20 "$work/out" | sed 's/^/# /'
+fi
+aside=$(sqlite3 -readonly "$db" "SELECT task_id FROM tasker_task_transitions WHERE most_recent = 1 AND to_state = 'error'
+    AND json_extract(metadata, '$.reason') LIKE 'set aside after % crashes%'")
+if [ -n "$aside" ]; then
+    for task in $aside; do must run retry "$task"; done
+    finish_rest && ok "what was set aside is taken up again" || not_ok "what was set aside is taken up again"
 fi
 
 TASKS="tasker_task_transitions"
