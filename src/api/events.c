@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: MIT
-// events.c - subscriptions: to what happens in this process (live), or to the durable log of the whole database.
+// events.c - subscriptions: to what happens in this process (live), or to the durable log of the
+// whole database.
 //
-// The log is read in batches behind a cursor. A batch that brings nothing is followed by a wait: for the next turn of
-// this process's engine, at most 50 ms, because other processes write too. The cursor moves with each event given, so
-// a subscription opened at an event's cursor goes on behind it.
+// The log is read in batches behind a cursor. A batch that brings nothing is followed by a wait:
+// for the next turn of this process's engine, at most 50 ms, because other processes write too. The
+// cursor moves with each event given, so a subscription opened at an event's cursor goes on behind
+// it.
 #include <string.h>
 
 #include "api/api.h"
 
 #define BATCH 500
-#define BATCHES_MAX 20  // read before an answer, however few events match
+#define BATCHES_MAX 20 // read before an answer, however few events match
 #define WAIT_SLICE_MS 50
 
 struct tasker_events {
     struct tasker *t;
-    struct subscriber *live;  // NULL: the durable log
-    char *patterns;           // NULL: all
-    struct arena arena;       // of the batch
+    struct subscriber *live; // NULL: the durable log
+    char *patterns;          // NULL: all
+    struct arena arena;      // of the batch
     struct buf batch;
-    const struct json *next;  // of the batch, NULL: read another
-    char *cursor;             // behind the batch
-    bool more;                // of the log behind the cursor, as far as known
-    uint64_t seen;            // turns of the engine
+    const struct json *next; // of the batch, NULL: read another
+    char *cursor;            // behind the batch
+    bool more;               // of the log behind the cursor, as far as known
+    uint64_t seen;           // turns of the engine
 };
 
 // ---- reading the log
@@ -49,7 +51,8 @@ static int query_log(struct tasker *t, const char *after, int64_t limit, struct 
     return rc < 0 ? rc : json_parse(arena, buf_view(out), ret, err);
 }
 
-// One batch of rows goes through the patterns. Returns how many events were taken, *ret_cursor stands behind them.
+// One batch of rows goes through the patterns. Returns how many events were taken, *ret_cursor
+// stands behind them.
 static int64_t take_matching(const struct json *batch, const char *patterns, int64_t limit,
                              struct arena *arena, struct buf *out, const char **ret_cursor)
 {
@@ -203,14 +206,16 @@ static int give_next(struct tasker_events *e, tasker_text **ret_text, tasker_err
     return 1;
 }
 
-static int next_logged(struct tasker_events *e, int timeout_ms, tasker_text **ret_text, tasker_error *err)
+static int next_logged(struct tasker_events *e, int timeout_ms, tasker_text **ret_text,
+                       tasker_error *err)
 {
     int64_t deadline = clock_monotonic_us() + (int64_t)timeout_ms * US_PER_MS;
 
     for (;;) {
         if (e->next != NULL)
             return give_next(e, ret_text, err);
-        // The turn is noted before the reading, so that what is written in between ends the wait at once.
+        // The turn is noted before the reading, so that what is written in between ends the wait at
+        // once.
         engine_wait_turn(e->t->engine, &e->seen, 0);
         int rc = tasker_alive(e->t, err);
         if (rc == 0)

@@ -1,22 +1,40 @@
 // SPDX-License-Identifier: MIT
 // ops.c - the one table of operations, and the loop over it: tasker_call.
 //
-// A row says everything about an operation that a surface needs: name, summary, permission, arguments with their types.
-// Arguments are checked here, by the table; the functions behind the rows only look at values.
+// A row says everything about an operation that a surface needs: name, summary, permission,
+// arguments with their types. Arguments are checked here, by the table; the functions behind the
+// rows only look at values.
 #include "api/ops.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define TASK_ID {"task_id", "integer", "id of the task", 1, 1}
-#define STEP {"step", "string", "name of the step", 1, 2}
-#define REASON {"reason", "string", "why, kept with the transition", 0, 0}
-#define BY {"by", "string", "who, kept with the transition", 0, 0}
-#define END {NULL, NULL, NULL, 0, 0}
+#define TASK_ID                                                                                    \
+    {                                                                                              \
+        "task_id", "integer", "id of the task", 1, 1                                               \
+    }
+#define STEP                                                                                       \
+    {                                                                                              \
+        "step", "string", "name of the step", 1, 2                                                 \
+    }
+#define REASON                                                                                     \
+    {                                                                                              \
+        "reason", "string", "why, kept with the transition", 0, 0                                  \
+    }
+#define BY                                                                                         \
+    {                                                                                              \
+        "by", "string", "who, kept with the transition", 0, 0                                      \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, NULL, 0, 0                                                                     \
+    }
 
 static const tasker_argument no_arguments[] = {END};
 static const tasker_argument task_submit_arguments[] = {
-    SUBMIT_ARGUMENTS, {"wait_ms", "integer", "wait until it is finished, at most so long", 0, 0}, END};
+    SUBMIT_ARGUMENTS,
+    {"wait_ms", "integer", "wait until it is finished, at most so long", 0, 0},
+    END};
 static const tasker_argument task_list_arguments[] = {
     {"state", "string", "only tasks in this state", 0, 0},
     {"namespace", "string", "only tasks of this namespace", 0, 0},
@@ -32,7 +50,8 @@ static const tasker_argument step_log_arguments[] = {
     TASK_ID, STEP, {"attempt", "integer", "only this attempt", 0, 3}, END};
 static const tasker_argument step_command_arguments[] = {TASK_ID, STEP, REASON, BY, END};
 static const tasker_argument step_resolve_arguments[] = {
-    TASK_ID, STEP, {"results", "json", "what its children get as its results", 0, 3}, REASON, BY, END};
+    TASK_ID, STEP, {"results", "json", "what its children get as its results", 0, 3},
+    REASON,  BY,   END};
 static const tasker_argument template_register_arguments[] = {
     {"text", "string", "the template, YAML or JSON", 1, 0},
     {"file", "string", "names it in errors; its folder is where programs are found", 0, 1},
@@ -49,16 +68,24 @@ static const tasker_argument event_log_arguments[] = {
     {"limit", "integer", "how many, 1 to 1000 (100)", 0, 0},
     END};
 
-#define OP(name, summary, permission, arguments, run) {{name, summary, permission, arguments}, run, 0, NULL}
-#define QUERY(name, summary, permission, arguments) \
-    {{name, summary, permission, arguments}, op_query, 0, name}
-#define COMMAND(kind, name, summary, permission, arguments) \
-    {{name, summary, permission, arguments}, op_command, CMD_##kind, NULL}
+#define OP(name, summary, permission, arguments, run)                                              \
+    {                                                                                              \
+        {name, summary, permission, arguments}, run, 0, NULL                                       \
+    }
+#define QUERY(name, summary, permission, arguments)                                                \
+    {                                                                                              \
+        {name, summary, permission, arguments}, op_query, 0, name                                  \
+    }
+#define COMMAND(kind, name, summary, permission, arguments)                                        \
+    {                                                                                              \
+        {name, summary, permission, arguments}, op_command, CMD_##kind, NULL                       \
+    }
 
 static const struct operation operations[] = {
     OP("task.submit", "create a task", "tasker.task:create", task_submit_arguments, op_task_submit),
     QUERY("task.list", "list tasks, newest first", "tasker.task:index", task_list_arguments),
-    QUERY("task.show", "show a task with its steps and transitions", "tasker.task:show", task_arguments),
+    QUERY("task.show", "show a task with its steps and transitions", "tasker.task:show",
+          task_arguments),
     QUERY("task.explain", "say why a task stands where it stands, and what happens next",
           "tasker.task:show", task_arguments),
     COMMAND(TASK_CANCEL, "task.cancel", "cancel a task and what runs of it", "tasker.task:cancel",
@@ -197,7 +224,8 @@ int arguments_check(const tasker_argument *list, const struct json *args, tasker
                 continue;
             rc = err_set(err, TASKER_E_INVALID, "the argument \"%s\" is missing", a->name);
         } else if (!type->fits(v)) {
-            rc = err_set(err, TASKER_E_INVALID, "the argument \"%s\" must be %s", a->name, type->what);
+            rc = err_set(err, TASKER_E_INVALID, "the argument \"%s\" must be %s", a->name,
+                         type->what);
         } else {
             continue;
         }
@@ -276,8 +304,8 @@ static const struct operation *find(const char *name, tasker_error *err)
     return NULL;
 }
 
-static int run(struct tasker *t, const struct operation *op, struct span arguments, struct arena *arena,
-               struct buf *out, tasker_error *err)
+static int run(struct tasker *t, const struct operation *op, struct span arguments,
+               struct arena *arena, struct buf *out, tasker_error *err)
 {
     struct call c = {.t = t, .op = op, .arena = arena, .out = out};
     int rc = json_parse(arena, arguments.len > 0 ? arguments : SPAN("{}"), &c.args, err);
@@ -331,6 +359,6 @@ int op_command(const struct call *c, tasker_error *err)
         return rc;
     const struct json *results = call_arg(c, "results");
     return engine_command(c->t->engine, c->op->command, call_int(c, "task_id", 0), step,
-                          results == NULL ? (struct span){NULL, 0} : results->raw, reason, by, c->out,
-                          err);
+                          results == NULL ? (struct span){NULL, 0} : results->raw, reason, by,
+                          c->out, err);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // ops_admin.c - the operations on templates, the log, health and the tables.
 //
-// Queries of the store and commands of the engine need no function of their own; what stands here does a little more.
+// Queries of the store and commands of the engine need no function of their own; what stands here
+// does a little more.
 #include "api/ops.h"
 #include "model/failure.h"
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// options.c - the settings of tasker_open as a table: name, type, where the value goes, and what it may be.
+// options.c - the settings of tasker_open as a table: name, type, where the value goes, and what it
+// may be.
 //
-// Adding a setting is one row here and one field of struct engine_options. The text is checked in full: an unknown
-// name, a wrong type or a number out of range is an error that says what is possible.
+// Adding a setting is one row here and one field of struct engine_options. The text is checked in
+// full: an unknown name, a wrong type or a number out of range is an error that says what is
+// possible.
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +17,9 @@ enum setting_type { SET_STRING, SET_BOOL, SET_INT32, SET_TIME, SET_LIMITS, SET_S
 struct setting {
     const char *name;
     enum setting_type type;
-    size_t offset;     // of the field in struct engine_options
-    int64_t min, max;  // of the number as it is written; of a string's length
-    int64_t unit;      // SET_TIME: microseconds of one
+    size_t offset;    // of the field in struct engine_options
+    int64_t min, max; // of the number as it is written; of a string's length
+    int64_t unit;     // SET_TIME: microseconds of one
 };
 
 #define FIELD(f) offsetof(struct engine_options, f)
@@ -139,12 +141,17 @@ static int set(const struct setting *s, const struct json *v, struct engine_opti
     void *field = (char *)o + s->offset;
 
     switch (s->type) {
-    case SET_STRING: return set_string(s, v, field, err);
-    case SET_LIMITS: return set_limits(s, v, o, err);
-    case SET_STRATEGY: return set_strategy(s, v, field, err);
+    case SET_STRING:
+        return set_string(s, v, field, err);
+    case SET_LIMITS:
+        return set_limits(s, v, o, err);
+    case SET_STRATEGY:
+        return set_strategy(s, v, field, err);
     case SET_INT32:
-    case SET_TIME: return set_number(s, v, field, err);
-    case SET_BOOL: break;
+    case SET_TIME:
+        return set_number(s, v, field, err);
+    case SET_BOOL:
+        break;
     }
     if (v->type != JSON_BOOL)
         return wrong(s, "true or false", err);

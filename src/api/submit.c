@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // submit.c - requests for tasks: from JSON to what the engine takes, every check on the way.
 //
-// Whatever a column or the template's schema would refuse is refused here, before anything is queued: types, lengths
-// (the columns count characters), times, names of priorities, the context against the schema. Missing texts become
-// "unknown" and missing lists "[]", as the Rails engine writes them; the identity hash is made of the same values.
+// Whatever a column or the template's schema would refuse is refused here, before anything is
+// queued: types, lengths (the columns count characters), times, names of priorities, the context
+// against the schema. Missing texts become "unknown" and missing lists "[]", as the Rails engine
+// writes them; the identity hash is made of the same values.
 #include <string.h>
 
 #include "api/ops.h"
 #include "model/identity.h"
 
-#define TEXT_MAX 128                        // characters of a short column
-#define LIST_MAX ((size_t)64 << 10)         // bytes of tags and bypass_steps
-#define TASK_TIMEOUT_MAX (10 * 31536000LL)  // seconds
+#define TEXT_MAX 128                       // characters of a short column
+#define LIST_MAX ((size_t)64 << 10)        // bytes of tags and bypass_steps
+#define TASK_TIMEOUT_MAX (10 * 31536000LL) // seconds
 
 const tasker_argument submit_arguments[] = {SUBMIT_ARGUMENTS, {NULL, NULL, NULL, 0, 0}};
 
@@ -42,8 +43,8 @@ static size_t characters(struct span text)
 }
 
 // Copies the member `name`, or `otherwise` when it was not given.
-static int read_text(const struct json *request, const char *name, const char *otherwise, char **ret,
-                     tasker_error *err)
+static int read_text(const struct json *request, const char *name, const char *otherwise,
+                     char **ret, tasker_error *err)
 {
     const struct json *v = member(request, name);
     struct span text = v == NULL ? span_of(otherwise) : v->str;
@@ -124,7 +125,8 @@ static int read_times(const struct json *request, struct submission *s, tasker_e
         return refuse(err, TASKER_E_INVALID, "requested_at", "is not a time");
     if (run_at != NULL && !time_parse(run_at->str, &s->run_at))
         return refuse(err, TASKER_E_INVALID, "run_at", "is not a time");
-    if (timeout != NULL && (!json_int(timeout, &seconds) || seconds < 1 || seconds > TASK_TIMEOUT_MAX))
+    if (timeout != NULL &&
+        (!json_int(timeout, &seconds) || seconds < 1 || seconds > TASK_TIMEOUT_MAX))
         return refuse(err, TASKER_E_INVALID, "timeout_seconds", "must be from 1 to 315360000");
     s->timeout_us = seconds * US_PER_SECOND;
     return 0;
@@ -163,7 +165,8 @@ static const struct schema *cached(struct tasker *t, const char *hash)
     return NULL;
 }
 
-// Compiles a template's schema once. Two threads that meet here may both compile it; the second one's is dropped.
+// Compiles a template's schema once. Two threads that meet here may both compile it; the second
+// one's is dropped.
 static int find_schema(struct tasker *t, const struct template *tpl, const struct schema **ret,
                        tasker_error *err)
 {
@@ -280,7 +283,8 @@ static int read_identity(struct tasker *t, const struct json *request, const str
                                  : span_is(strategy->str, "hash");
 
     if (strategy != NULL && !custom && !hash && !span_is(strategy->str, "default"))
-        return refuse(err, TASKER_E_INVALID, "identity_strategy", "must be default, hash or custom");
+        return refuse(err, TASKER_E_INVALID, "identity_strategy",
+                      "must be default, hash or custom");
     if (custom != (own != NULL))
         return refuse(err, TASKER_E_INVALID, "identity",
                       "goes with the strategy custom, and only with it");
@@ -338,7 +342,8 @@ static int parse_request(struct tasker *t, const char *text, size_t size, struct
     return rc;
 }
 
-static int submit_one(struct tasker *t, struct submission *s, int64_t *ret_task_id, tasker_error *err)
+static int submit_one(struct tasker *t, struct submission *s, int64_t *ret_task_id,
+                      tasker_error *err)
 {
     tasker_error what = {0};
     int64_t id = 0;
@@ -356,7 +361,8 @@ static int submit_one(struct tasker *t, struct submission *s, int64_t *ret_task_
     return 0;
 }
 
-int tasker_submit(tasker *t, const char *request, size_t size, int64_t *ret_task_id, tasker_error *err)
+int tasker_submit(tasker *t, const char *request, size_t size, int64_t *ret_task_id,
+                  tasker_error *err)
 {
     struct submission s;
     int rc = tasker_alive(t, err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// tasker.c - the life of a handle: open, start, drain, close, and waiting for a task; registering templates.
+// tasker.c - the life of a handle: open, start, drain, close, and waiting for a task; registering
+// templates.
 //
 // Everything else of the public header stands in submit.c, worker.c, events.c and ops.c.
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 #include "api/api.h"
 
-#define WAIT_SLICE_MS 50  // how soon the work of another process is noticed
+#define WAIT_SLICE_MS 50 // how soon the work of another process is noticed
 
 const char *tasker_version(void)
 {
@@ -67,7 +68,8 @@ int tasker_drain(tasker *t, int timeout_ms, tasker_error *err)
 
 void tasker_close(tasker *t)
 {
-    // A forked child owns none of the threads and locks behind the handle; its memory is left alone.
+    // A forked child owns none of the threads and locks behind the handle; its memory is left
+    // alone.
     if (t == NULL || engine_alive(t->engine, NULL) == TASKER_E_FORKED)
         return;
     engine_close(t->engine);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // text.c - results: bytes with a length that outlive the handle they came from.
 //
-// A text owns either memory of its own or one reference to a blob, so that results of steps and events are never copied.
+// A text owns either memory of its own or one reference to a blob, so that results of steps and
+// events are never copied.
 #include <stdio.h>
 
 #include "api/api.h"
@@ -9,8 +10,8 @@
 struct tasker_text {
     const char *data;
     size_t size;
-    char *owned;        // or
-    struct blob *blob;  // or neither: static text
+    char *owned;       // or
+    struct blob *blob; // or neither: static text
 };
 
 const char *tasker_text_data(const tasker_text *text)

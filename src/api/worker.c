@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 // worker.c - workers and steps: what a handler is told, and how it answers.
 //
-// A step is a thin cover over a hand-out of the engine; every text it gives is borrowed from there. Answers free it, also
-// when they come too late. Only an answer that could not be given at all (not JSON, too big, no memory) leaves it alive.
+// A step is a thin cover over a hand-out of the engine; every text it gives is borrowed from there.
+// Answers free it, also when they come too late. Only an answer that could not be given at all (not
+// JSON, too big, no memory) leaves it alive.
 #include <stdio.h>
 #include <string.h>
 
 #include "api/api.h"
 
-#define LOG_MAX ((size_t)16 << 10)        // the last bytes of a log are kept
-#define RESULTS_MAX ((size_t)16 << 20)    // bytes of a step's results
-#define MESSAGE_MAX ((size_t)16 << 10)    // the first bytes of a failure's texts are kept
+#define LOG_MAX ((size_t)16 << 10)     // the last bytes of a log are kept
+#define RESULTS_MAX ((size_t)16 << 20) // bytes of a step's results
+#define MESSAGE_MAX ((size_t)16 << 10) // the first bytes of a failure's texts are kept
 #define BACKTRACE_MAX ((size_t)64 << 10)
 #define NAME_MAX_BYTES ((size_t)512)
-#define KEY_SIZE 640  // database id (36), task id (20), step name (128 characters of up to 4 bytes)
+#define KEY_SIZE 640 // database id (36), task id (20), step name (128 characters of up to 4 bytes)
 
 struct tasker_worker {
     struct tasker *t;
     struct worker *worker;
-    struct list link;  // in tasker.workers
+    struct list link; // in tasker.workers
 };
 
 struct tasker_step {
@@ -80,7 +81,8 @@ static void make_key(tasker_step *s)
 
 int tasker_worker_poll(tasker_worker *w, int timeout_ms, tasker_step **ret, tasker_error *err)
 {
-    int rc = w == NULL ? err_set(err, TASKER_E_INVALID, "no worker was given") : tasker_alive(w->t, err);
+    int rc =
+        w == NULL ? err_set(err, TASKER_E_INVALID, "no worker was given") : tasker_alive(w->t, err);
 
     if (rc < 0)
         return rc;
@@ -252,7 +254,8 @@ static bool is_parent(const tasker_step *s, const char *name, size_t *ret_index)
     return false;
 }
 
-int tasker_step_result(const tasker_step *s, const char *name, tasker_text **ret_text, tasker_error *err)
+int tasker_step_result(const tasker_step *s, const char *name, tasker_text **ret_text,
+                       tasker_error *err)
 {
     struct blob *results = NULL;
     size_t index;
@@ -261,7 +264,8 @@ int tasker_step_result(const tasker_step *s, const char *name, tasker_text **ret
     if (rc < 0)
         return rc;
     if (name == NULL || template_find_step(s->h->tpl, span_of(name)) < 0)
-        return err_set(err, TASKER_E_NOT_FOUND, "the task has no step \"%s\"", name == NULL ? "" : name);
+        return err_set(err, TASKER_E_NOT_FOUND, "the task has no step \"%s\"",
+                       name == NULL ? "" : name);
     if (is_parent(s, name, &index))
         results = blob_ref(s->h->parents[index]);
     else
@@ -371,8 +375,8 @@ int tasker_step_complete(tasker_step *s, const char *results, size_t size, const
     if (rc < 0)
         return rc;
     if (results != NULL && size > RESULTS_MAX)
-        return err_set(err, TASKER_E_TOO_BIG, "results of %zu bytes are over the limit of %zu", size,
-                       RESULTS_MAX);
+        return err_set(err, TASKER_E_TOO_BIG, "results of %zu bytes are over the limit of %zu",
+                       size, RESULTS_MAX);
     if (results != NULL) {
         rc = json_check((struct span){results, size}, NULL, err);
         if (rc < 0)

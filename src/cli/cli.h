@@ -116,7 +116,7 @@ void progress_print(const struct cli *c, const struct json *event, bool named);
 
 int default_concurrency(void);  // twice the processors
 
-// ---- signals: SIGINT and SIGTERM are blocked in the whole process and asked for
+// ---- signals: SIGINT, SIGTERM and SIGHUP are blocked in the whole process and asked for
 
 void signals_block(void);
 int signals_pending(void);  // takes one that has arrived; 0: none

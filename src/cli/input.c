@@ -165,10 +165,14 @@ int default_concurrency(void)
 
 static void stop_signals(sigset_t *ret)
 {
+    struct sigaction hangup;
+
     sigemptyset(ret);
     sigaddset(ret, SIGINT);
     sigaddset(ret, SIGTERM);
-    sigaddset(ret, SIGHUP);
+    // Under nohup a terminal that closes is no reason to stop.
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(ret, SIGHUP);
 }
 
 void signals_block(void)

@@ -35,6 +35,7 @@ struct run {
     struct running *running;  // steps that began and did not end
     int64_t id, deadline;     // deadline: monotonic, 0: none
     int signal;               // that interrupted us
+    bool explained;           // that a step waits for a worker
     char state[32];           // in the end, else ""
 };
 
@@ -72,6 +73,29 @@ static void mention_slow(struct run *r)
         one->told = true;
         note(r->c, "… %.*s is running", (int)one->step.len, one->step.p);
     }
+}
+
+// Says once which steps wait because nobody serves their class.
+static void mention_waiting(struct run *r)
+{
+    CLEANUP(arena_done) struct arena arena;
+    char arguments[TASK_ARGUMENTS_SIZE];
+    const struct json *v, *steps;
+    tasker_text *text;
+
+    arena_init(&arena);
+    if (r->explained || r->running != NULL ||
+        cli_call(r->t, "task.explain", task_arguments(arguments, r->id), &arena, &text, &v, NULL) < 0)
+        return;
+    steps = json_get(v, "steps");
+    for (const struct json *s = steps != NULL ? steps->child : NULL; s != NULL; s = s->next) {
+        struct span name = json_text(s, "step"), why = json_text(s, "explanation");
+        if (!span_is(json_text(s, "code"), "no_worker"))
+            continue;
+        r->explained = true;
+        note(r->c, "… %.*s waits: %.*s", (int)name.len, name.p, (int)why.len, why.p);
+    }
+    tasker_text_free(text);
 }
 
 static void see_event(struct run *r, const struct json *event)
@@ -135,6 +159,7 @@ static int watch(struct run *r, tasker_error *err)
             continue;
         asked = now;
         mention_slow(r);
+        mention_waiting(r);
         rc = tasker_wait(r->t, r->id, 0, &state, err);
         if (rc == 0)
             snprintf(r->state, sizeof(r->state), "%s", state);

@@ -80,6 +80,9 @@ void desk_give(struct engine *e, int64_t worker, struct handout *h)
     if (taken) {
         h->worker = w;
         HASH_ADD(hh, e->handouts, token, sizeof(h->token), h);
+        taken = HASH_ADDED(hh, h);
+    }
+    if (taken) {
         list_push(&w->mailbox, &h->link);
         signal_worker(w);
         pthread_cond_signal(&w->ready);

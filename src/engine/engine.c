@@ -327,6 +327,10 @@ static void remember(struct engine *e, struct template *t)
     c->id = t->template_id;
     c->tpl = template_ref(t);
     HASH_ADD(hh, e->templates, id, sizeof(c->id), c);
+    if (HASH_ADDED(hh, c))
+        return;
+    template_unref(c->tpl);  // it is read again when it is needed
+    mem_free(c);
 }
 
 static struct template *recall(struct engine *e, int64_t id)
@@ -389,6 +393,10 @@ static void current_put(struct engine *e, const char *key, struct template *t)
     if (!n && (n = mem_alloc(sizeof(*n)))) {
         (void)snprintf(n->key, sizeof(n->key), "%s", key);
         HASH_ADD_STR(e->current, key, n);
+        if (!HASH_ADDED(hh, n)) {
+            mem_free(n);
+            n = NULL;
+        }
     }
     if (n) {
         template_unref(n->tpl);

@@ -6,8 +6,7 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "base/json.h"
 #include "model/failure.h"
 #include "model/template.h"

@@ -384,7 +384,7 @@ static const struct turn *fail_turn(struct lane *l, int64_t now)
 
 static bool heartbeat_due(const struct lane *l, int64_t now)
 {
-    bool owns = l->entries != NULL || l->foreign != NULL;
+    bool owns = l->started || l->entries != NULL || l->foreign != NULL;
     return l->id != 0 && owns && now >= l->committed_at + l->opt->lease_us / 3;
 }
 
@@ -457,7 +457,7 @@ int64_t lane_deadline(const struct lane *l)
         sooner(&at, container_of(heap_top(&l->task_timers), struct entry, timer)->timer_at);
     if (!list_empty(&l->lazy))
         sooner(&at, container_of(l->lazy.next, struct slot, lazy)->started_at + l->opt->start_row_delay_us);
-    if (l->id != 0 && (l->entries || l->foreign))
+    if (l->id != 0 && (l->started || l->entries || l->foreign))
         sooner(&at, l->committed_at + l->opt->lease_us / 3);
     if (!l->polling && (l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks)))
         sooner(&at, l->next_poll);

@@ -14,8 +14,6 @@
 #ifndef ENGINE_LANE_H
 #define ENGINE_LANE_H
 
-#include <uthash.h>
-
 #include "engine/engine.h"
 #include "model/task.h"
 

@@ -23,6 +23,11 @@ struct entry *entry_add(struct lane *l, int64_t id)
     list_init(&e->link);
     list_init(&e->claim_link);
     HASH_ADD(hh, l->entries, id, sizeof(e->id), e);
+    if (!HASH_ADDED(hh, e)) {
+        mem_free(e);
+        l->d.failed = true;
+        return NULL;
+    }
     return e;
 }
 

@@ -33,6 +33,12 @@ struct klass *klass_get(struct lane *l, const char *name)
     k->limit = limit_of(l->opt->class_limits, l->opt->class_limit_count, name);
     heap_init(&k->ready, queue_less);
     HASH_ADD_KEYPTR(hh, l->classes, k->name, strlen(k->name), k);
+    if (!HASH_ADDED(hh, k)) {
+        mem_free(k->name);
+        mem_free(k);
+        l->d.failed = true;
+        return NULL;
+    }
     return k;
 }
 
@@ -62,6 +68,12 @@ static struct group *group_of(struct lane *l, const struct template *tpl)
     g->limit = limit;
     heap_init(&g->deferred, queue_less);
     HASH_ADD_KEYPTR(hh, l->groups, g->key, strlen(g->key), g);
+    if (!HASH_ADDED(hh, g)) {
+        mem_free(g->key);
+        mem_free(g);
+        l->d.failed = true;
+        return NULL;
+    }
     return g;
 }
 
@@ -130,6 +142,11 @@ struct slot *slot_new(struct lane *l, enum slot_kind kind, int64_t token)
         HASH_ADD(hh, l->foreign, token, sizeof(s->token), s);
     else
         HASH_ADD(hh, l->slots, token, sizeof(s->token), s);
+    if (!HASH_ADDED(hh, s)) {
+        mem_free(s);
+        l->d.failed = true;
+        return NULL;
+    }
     if (kind == SLOT_OFFER)
         l->offered++;
     return s;
@@ -643,14 +660,17 @@ bool worker_open(struct lane *l, struct lane_input *in)
     }
     w->id = in->worker.worker;
     w->capacity = in->worker.capacity;
-    if (worker_classes(l, w, in) < 0) {
+    HASH_ADD(hh, l->workers, id, sizeof(w->id), w);
+    bool added = HASH_ADDED(hh, w);
+    if (!added || worker_classes(l, w, in) < 0) {
+        if (added)
+            HASH_DEL(l->workers, w);
         leave_classes(w);
         mem_free(w->classes);
         mem_free(w);
         l->d.failed = true;
         return false;
     }
-    HASH_ADD(hh, l->workers, id, sizeof(w->id), w);
     l->classes_changed = true;
     l->next_poll = 0;
     return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sqlite_explain.h - the reasons that an explanation is made of. sqlite_query_explain.c finds them, sqlite_explain_text.c
-// says them.
+// sqlite_explain.h - the reasons that an explanation is made of. sqlite_query_explain.c finds them,
+// sqlite_explain_text.c says them.
 //
 // Adding a reason is one row here, one place that finds it and one sentence.
 #ifndef STORE_SQLITE_EXPLAIN_H
@@ -8,40 +8,40 @@
 
 #include "store/sqlite_query.h"
 
-#define TASK_REASONS(X)                    \
-    X(FINISHED, "finished")                \
-    X(FAILED, "failed")                    \
-    X(SET_ASIDE, "set_aside")              \
-    X(SCHEDULED, "scheduled")              \
-    X(WAITING, "waiting_for_engine")       \
-    X(OWNED, "owned")                      \
+#define TASK_REASONS(X)                                                                            \
+    X(FINISHED, "finished")                                                                        \
+    X(FAILED, "failed")                                                                            \
+    X(SET_ASIDE, "set_aside")                                                                      \
+    X(SCHEDULED, "scheduled")                                                                      \
+    X(WAITING, "waiting_for_engine")                                                               \
+    X(OWNED, "owned")                                                                              \
     X(OWNER_SILENT, "owner_silent")
 
 enum task_reason {
 #define X(name, text) TR_##name,
     TASK_REASONS(X)
 #undef X
-    TR_COUNT
+        TR_COUNT
 };
 
-#define STEP_REASONS(X)                            \
-    X(DONE, "done")                                \
-    X(WAITING_FOR_PARENTS, "waiting_for_parents")  \
-    X(BLOCKED_BY, "blocked_by")                    \
-    X(IN_BACKOFF, "in_backoff")                    \
-    X(RUNNING, "running")                          \
-    X(OFFERED, "offered")                          \
-    X(NO_WORKER, "no_worker")                      \
-    X(READY, "ready")                              \
-    X(WAITING_FOR_TASK, "waiting_for_task")        \
-    X(FAILED, "failed")                            \
+#define STEP_REASONS(X)                                                                            \
+    X(DONE, "done")                                                                                \
+    X(WAITING_FOR_PARENTS, "waiting_for_parents")                                                  \
+    X(BLOCKED_BY, "blocked_by")                                                                    \
+    X(IN_BACKOFF, "in_backoff")                                                                    \
+    X(RUNNING, "running")                                                                          \
+    X(OFFERED, "offered")                                                                          \
+    X(NO_WORKER, "no_worker")                                                                      \
+    X(READY, "ready")                                                                              \
+    X(WAITING_FOR_TASK, "waiting_for_task")                                                        \
+    X(FAILED, "failed")                                                                            \
     X(CANCELLED, "cancelled")
 
 enum step_reason {
 #define X(name, text) SR_##name,
     STEP_REASONS(X)
 #undef X
-    SR_COUNT
+        SR_COUNT
 };
 
 extern const char *const task_reason_names[TR_COUNT];
@@ -50,12 +50,12 @@ extern const char *const step_reason_names[SR_COUNT];
 struct seen_lane {
     int64_t id, expires_at;
     struct span name, host, process;
-    const struct json *classes;  // array, or NULL
+    const struct json *classes; // array, or NULL
     bool alive;
 };
 
 struct seen_offer {
-    int64_t step_id, lane, begun_at, deadline_us;  // lane 0: nobody took it
+    int64_t step_id, lane, begun_at, deadline_us; // lane 0: nobody took it
     int32_t attempt;
 };
 
@@ -65,18 +65,19 @@ struct explanation {
     size_t lane_count;
     struct seen_offer *offers;
     size_t offer_count;
-    const struct seen_lane *owner;  // NULL: none, or its row is gone
+    const struct seen_lane *owner; // NULL: none, or its row is gone
     enum task_reason reason;
-    uint8_t *reasons;               // enum step_reason, by step
-    bool *blocked;                  // by step: an ancestor will not finish by itself
-    uint32_t *mark, *stack;         // for explain_blockers
+    uint8_t *reasons;       // enum step_reason, by step
+    bool *blocked;          // by step: an ancestor will not finish by itself
+    uint32_t *mark, *stack; // for explain_blockers
     uint32_t generation;
 };
 
 const struct seen_lane *explain_lane(const struct explanation *x, int64_t id);
 const struct seen_offer *explain_offer(const struct explanation *x, const struct seen_step *s);
 
-// explain_blockers finds the nearest ancestors that keep a blocked step from running, `max` at most.
+// explain_blockers finds the nearest ancestors that keep a blocked step from running, `max` at
+// most.
 size_t explain_blockers(struct explanation *x, size_t step, uint32_t *ret, size_t max);
 
 // explain_write writes the answer.

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// sqlite_explain_text.c - explanations as JSON: for each reason its sentence and the members that go with it.
+// sqlite_explain_text.c - explanations as JSON: for each reason its sentence and the members that
+// go with it.
 //
-// One function per reason; each writes "explanation" last, after the members that a program would read.
+// One function per reason; each writes "explanation" last, after the members that a program would
+// read.
 #include <stdio.h>
 
 #include "base/util.h"
 #include "store/sqlite_explain.h"
 
-#define NAMES_MAX 20  // names listed in one sentence
+#define NAMES_MAX 20 // names listed in one sentence
 
-#define SENTENCE_MAX ((size_t)64 << 10)  // more than any sentence has: names and reasons are cut
+#define SENTENCE_MAX ((size_t)64 << 10) // more than any sentence has: names and reasons are cut
 
 static void end_sentence(struct ask *a, const char *key, struct buf *text)
 {
@@ -61,7 +63,8 @@ static void say_waiting(struct ask *a, struct explanation *x, size_t i)
         jw_kstr(a->out, "state", state_names[p->state]);
         jw_close(a->out, '}');
         if (said++ < NAMES_MAX)
-            buf_printf(&text, "%s%.*s (%s)", said > 1 ? ", " : "", TEXT(p->name), state_names[p->state]);
+            buf_printf(&text, "%s%.*s (%s)", said > 1 ? ", " : "", TEXT(p->name),
+                       state_names[p->state]);
     }
     jw_close(a->out, ']');
     if (said > NAMES_MAX)
@@ -123,8 +126,8 @@ static void say_running(struct ask *a, struct explanation *x, size_t i)
     write_span(a->out, "engine", engine);
     jw_ktime(a->out, "timeout_at", timeout == 0 ? 0 : since + timeout);
     buf_init(&text, SENTENCE_MAX);
-    buf_printf(&text, "attempt %lld of %d runs at %.*s since %s", (long long)attempt, (int)s->retry_limit,
-               TEXT(engine), iso(since, at));
+    buf_printf(&text, "attempt %lld of %d runs at %.*s since %s", (long long)attempt,
+               (int)s->retry_limit, TEXT(engine), iso(since, at));
     if (timeout != 0)
         buf_printf(&text, ", until %s at most", iso(since + timeout, end));
     if (lane == NULL || !lane->alive)
@@ -163,7 +166,8 @@ static void say_ready(struct ask *a, struct explanation *x, size_t i)
     write_span(a->out, "engine", x->owner->name);
     buf_init(&text, SENTENCE_MAX);
     buf_printf(&text,
-               "can run; waits for a free place in %.*s (concurrency of its workers, max_concurrent_steps, limits of "
+               "can run; waits for a free place in %.*s (concurrency of its workers, "
+               "max_concurrent_steps, limits of "
                "class and template)",
                TEXT(x->owner->name));
     end_sentence(a, "explanation", &text);
@@ -198,14 +202,16 @@ static void say_failed(struct ask *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     const struct json *message = json_get(s->failure, "error");
-    struct span what = message != NULL && message->type == JSON_STRING ? message->str
-                                                                       : meta_text_of(s->meta, "reason");
+    struct span what = message != NULL && message->type == JSON_STRING
+                           ? message->str
+                           : meta_text_of(s->meta, "reason");
     struct buf text;
 
     write_failure(a->out, s->failure);
     say_command(a, x, s);
     buf_init(&text, SENTENCE_MAX);
-    buf_printf(&text, "failed for good after %d of %d attempts", (int)s->attempts, (int)s->retry_limit);
+    buf_printf(&text, "failed for good after %d of %d attempts", (int)s->attempts,
+               (int)s->retry_limit);
     if (what.len > 0)
         buf_printf(&text, ": %.*s", TEXT(what));
     end_sentence(a, "explanation", &text);
@@ -280,25 +286,33 @@ static void task_sentence(const struct explanation *x, struct buf *text)
         if (why.len > 0)
             buf_printf(text, ": %.*s", TEXT(why));
         break;
-    case TR_SCHEDULED: buf_printf(text, "the task begins at %s", iso(t->run_at, at)); break;
+    case TR_SCHEDULED:
+        buf_printf(text, "the task begins at %s", iso(t->run_at, at));
+        break;
     case TR_WAITING:
         buf_printf(text, "the task is due since %s; %s", iso(t->run_at, at),
-                   living(x) ? "an engine takes it as soon as it has room" : "no engine is running");
+                   living(x) ? "an engine takes it as soon as it has room"
+                             : "no engine is running");
         break;
     case TR_OWNED:
-        buf_printf(text, "engine %.*s has it (host %.*s, process %.*s)", TEXT(l->name), TEXT(l->host),
-                   TEXT(l->process));
+        buf_printf(text, "engine %.*s has it (host %.*s, process %.*s)", TEXT(l->name),
+                   TEXT(l->host), TEXT(l->process));
         break;
     default:
         if (l == NULL)
-            buf_str(text, "the engine that had it is gone; the next engine that looks takes it over");
+            buf_str(text,
+                    "the engine that had it is gone; the next engine that looks takes it over");
         else
-            buf_printf(text, "engine %.*s (host %.*s, process %.*s) has it and is silent; due for takeover since %s",
+            buf_printf(text,
+                       "engine %.*s (host %.*s, process %.*s) has it and is silent; due for "
+                       "takeover since %s",
                        TEXT(l->name), TEXT(l->host), TEXT(l->process), iso(l->expires_at, at));
     }
     if (t->suspect && t->active)
-        buf_printf(text, "; its engine died %d times, so it runs alone until one of its steps has finished",
-                   (int)t->crashes);
+        buf_printf(
+            text,
+            "; its engine died %d times, so it runs alone until one of its steps has finished",
+            (int)t->crashes);
 }
 
 static void write_owner(struct ask *a, const struct seen_lane *l)
@@ -334,7 +348,7 @@ static const struct seen_step *first_with(const struct explanation *x, enum step
 // What a task that has an engine does next; the first reason that some step has decides.
 static const struct {
     enum step_reason reason;
-    const char *text;  // with the step's name
+    const char *text; // with the step's name
 } coming[] = {
     {SR_RUNNING, "step %.*s is running; its end decides what comes next"},
     {SR_READY, "step %.*s starts as soon as a place is free"},
@@ -350,11 +364,14 @@ static void say_recovery(const struct explanation *x, struct buf *text)
 
     if (failed != NULL)
         buf_printf(text,
-                   "nothing by itself: tasker step retry %lld %.*s runs it again, tasker step resolve %lld %.*s goes on "
+                   "nothing by itself: tasker step retry %lld %.*s runs it again, tasker step "
+                   "resolve %lld %.*s goes on "
                    "without it, tasker task retry %lld runs all failed steps again",
                    id, TEXT(failed->name), id, TEXT(failed->name), id);
     else
-        buf_printf(text, "nothing by itself: tasker task retry %lld takes it up again, tasker task resolve %lld closes it",
+        buf_printf(text,
+                   "nothing by itself: tasker task retry %lld takes it up again, tasker task "
+                   "resolve %lld closes it",
                    id, id);
 }
 
@@ -371,7 +388,8 @@ static void next_sentence(const struct explanation *x, struct buf *text)
     else if (x->reason == TR_FAILED || x->reason == TR_SET_ASIDE)
         say_recovery(x, text);
     else if (x->reason == TR_WAITING)
-        buf_str(text, living(x) ? "an engine takes it" : "nothing, until an engine is started on this database");
+        buf_str(text, living(x) ? "an engine takes it"
+                                : "nothing, until an engine is started on this database");
     for (size_t i = 0; i < ARRAY_SIZE(coming) && x->reason == TR_OWNED && text->len == 0; i++) {
         const struct seen_step *s = first_with(x, coming[i].reason);
         if (s != NULL)

@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query.c - the questions of queries.h on SQLite: the table of them, the transaction around each, and the small
-// things that all of them need.
+// sqlite_query.c - the questions of queries.h on SQLite: the table of them, the transaction around
+// each, and the small things that all of them need.
 //
-// Adding a query: a row in queries.h, a function here or in a file beside, its prototype in sqlite_query.h.
+// Adding a query: a row in queries.h and a function in one of the files beside.
 #include "store/sqlite_query.h"
 
 #include <string.h>
 
 #include "base/util.h"
-#include "store/queries.h"
 
 static const struct query {
     const char *name;
     int (*run)(struct ask *a, tasker_error *err);
 } queries[] = {
-    {"task.state", query_task_state},       {"task.list", query_task_list},
-    {"task.show", query_task_show},         {"task.explain", query_task_explain},
-    {"step.show", query_step_show},         {"step.log", query_step_log},
-    {"template.list", query_template_list}, {"template.show", query_template_show},
-    {"health", query_health},               {"log", query_log},
-    {"log.end", query_log_end},
+#define X(name, text) {text, query_##name},
+    QUERIES(X)
+#undef X
 };
 
 // ---- arguments
@@ -63,7 +59,8 @@ int ask_prepare(struct ask *a, const char *sql, sqlite3_stmt **ret, tasker_error
     return sqlite3_prepare_v2(a->s->db, sql, -1, ret, NULL) == SQLITE_OK ? 0 : ask_error(a, err);
 }
 
-int ask_prepare_id(struct ask *a, const char *sql, int64_t id, sqlite3_stmt **ret, tasker_error *err)
+int ask_prepare_id(struct ask *a, const char *sql, int64_t id, sqlite3_stmt **ret,
+                   tasker_error *err)
 {
     int rc = ask_prepare(a, sql, ret, err);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_explain.c - why a task stands where it stands: one reason for the task, one for each step, one sentence for
-// each reason, and what happens next.
+// sqlite_query_explain.c - why a task stands where it stands: one reason for the task, one for each
+// step, one sentence for each reason, and what happens next.
 //
-// Reasons follow from rows alone, so the answer is the same whichever process gives it. A step that began less than the
-// delay of start rows ago may still be called ready.
+// Reasons follow from rows alone, so the answer is the same whichever process gives it. A step that
+// began less than the delay of start rows ago may still be called ready.
 #include <stdio.h>
 #include <string.h>
 
@@ -27,10 +27,11 @@ const char *const step_reason_names[SR_COUNT] = {
 static int load_lanes(struct ask *a, struct explanation *x, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(a,
-                         "SELECT lane_id, expires_at, name, host, process, classes FROM tasker_core_lanes"
-                         " ORDER BY lane_id",
-                         &stmt, err);
+    int rc = ask_prepare(
+        a,
+        "SELECT lane_id, expires_at, name, host, process, classes FROM tasker_core_lanes"
+        " ORDER BY lane_id",
+        &stmt, err);
 
     while (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
         struct seen_lane *l = sqlite_push(&a->arena, &x->lanes, &x->lane_count, sizeof(*l));
@@ -51,10 +52,11 @@ static int load_lanes(struct ask *a, struct explanation *x, tasker_error *err)
 static int load_offers(struct ask *a, struct explanation *x, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare_id(a,
-                            "SELECT workflow_step_id, worker_lane, begun_at, deadline_us, attempt"
-                            " FROM tasker_core_dispatch WHERE task_id = ?1 ORDER BY workflow_step_id",
-                            x->task.id, &stmt, err);
+    int rc =
+        ask_prepare_id(a,
+                       "SELECT workflow_step_id, worker_lane, begun_at, deadline_us, attempt"
+                       " FROM tasker_core_dispatch WHERE task_id = ?1 ORDER BY workflow_step_id",
+                       x->task.id, &stmt, err);
 
     while (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
         struct seen_offer *o = sqlite_push(&a->arena, &x->offers, &x->offer_count, sizeof(*o));
@@ -88,7 +90,8 @@ const struct seen_offer *explain_offer(const struct explanation *x, const struct
 
 static bool serves(const struct seen_lane *l, struct span handler_class)
 {
-    for (const struct json *c = l->classes == NULL ? NULL : l->classes->child; c != NULL; c = c->next)
+    for (const struct json *c = l->classes == NULL ? NULL : l->classes->child; c != NULL;
+         c = c->next)
         if (c->type == JSON_STRING && span_eq(c->str, handler_class))
             return true;
     return false;
@@ -154,7 +157,8 @@ static enum step_reason ready_reason(const struct explanation *x, const struct s
     return SR_READY;
 }
 
-static enum step_reason step_reason(const struct explanation *x, const struct seen_step *s, int64_t now)
+static enum step_reason step_reason(const struct explanation *x, const struct seen_step *s,
+                                    int64_t now)
 {
     const struct seen_offer *o = explain_offer(x, s);
 
@@ -175,8 +179,8 @@ static enum step_reason step_reason(const struct explanation *x, const struct se
     return ready_reason(x, s);
 }
 
-// Marks every unfinished step that has a stuck one among its ancestors. Steps mostly stand behind their parents, so one
-// pass and one that finds nothing new are the rule.
+// Marks every unfinished step that has a stuck one among its ancestors. Steps mostly stand behind
+// their parents, so one pass and one that finds nothing new are the rule.
 static void mark_blocked(struct explanation *x)
 {
     const struct seen_task *t = &x->task;

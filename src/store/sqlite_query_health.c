@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_health.c - the state of the database as a whole: counts, engines, the queue, and what needs a person.
+// sqlite_query_health.c - the state of the database as a whole: counts, engines, the queue, and
+// what needs a person.
 //
 // Counts of finished work read all current transitions; everything else is small.
 #include "base/util.h"
@@ -38,11 +39,12 @@ static int write_counts(struct ask *a, const char *key, const char *sql, tasker_
 static int write_engines(struct ask *a, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(a,
-                         "SELECT l.lane_id, l.name, l.host, l.process, l.expires_at, l.started_at, l.classes,"
-                         " (SELECT count(*) FROM tasker_core_active a WHERE a.lane_id = l.lane_id)"
-                         " FROM tasker_core_lanes l ORDER BY l.lane_id",
-                         &stmt, err);
+    int rc = ask_prepare(
+        a,
+        "SELECT l.lane_id, l.name, l.host, l.process, l.expires_at, l.started_at, l.classes,"
+        " (SELECT count(*) FROM tasker_core_active a WHERE a.lane_id = l.lane_id)"
+        " FROM tasker_core_lanes l ORDER BY l.lane_id",
+        &stmt, err);
 
     jw_key(a->out, "engines");
     jw_open(a->out, '[');
@@ -69,14 +71,15 @@ static int write_engines(struct ask *a, tasker_error *err)
 static int write_queue(struct ask *a, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare_id(a,
-                            "SELECT count(*), count(l.lane_id),"
-                            " count(*) FILTER (WHERE a.lane_id IS NULL AND a.run_at <= ?1),"
-                            " count(*) FILTER (WHERE a.lane_id IS NULL AND a.run_at > ?1),"
-                            " count(*) FILTER (WHERE a.lane_id IS NOT NULL AND l.lane_id IS NULL),"
-                            " min(a.run_at) FILTER (WHERE a.lane_id IS NULL AND a.run_at <= ?1)"
-                            " FROM tasker_core_active a LEFT JOIN tasker_core_lanes l ON l.lane_id = a.lane_id",
-                            a->now, &stmt, err);
+    int rc = ask_prepare_id(
+        a,
+        "SELECT count(*), count(l.lane_id),"
+        " count(*) FILTER (WHERE a.lane_id IS NULL AND a.run_at <= ?1),"
+        " count(*) FILTER (WHERE a.lane_id IS NULL AND a.run_at > ?1),"
+        " count(*) FILTER (WHERE a.lane_id IS NOT NULL AND l.lane_id IS NULL),"
+        " min(a.run_at) FILTER (WHERE a.lane_id IS NULL AND a.run_at <= ?1)"
+        " FROM tasker_core_active a LEFT JOIN tasker_core_lanes l ON l.lane_id = a.lane_id",
+        a->now, &stmt, err);
 
     if (rc == 0)
         rc = ask_next(a, stmt, err);
@@ -97,8 +100,9 @@ static int write_queue(struct ask *a, tasker_error *err)
 static int write_offers(struct ask *a, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(a, "SELECT count(*) - count(worker_lane), count(worker_lane) FROM tasker_core_dispatch",
-                         &stmt, err);
+    int rc = ask_prepare(
+        a, "SELECT count(*) - count(worker_lane), count(worker_lane) FROM tasker_core_dispatch",
+        &stmt, err);
 
     if (rc == 0)
         rc = ask_next(a, stmt, err);
@@ -137,15 +141,48 @@ static int write_unserved(struct ask *a, tasker_error *err)
     return rc;
 }
 
-static int write_set_aside(struct ask *a, tasker_error *err)
+// A step of task a that may run, or be tried again, without a worker that nobody has: it runs, waits for its retry, or is
+// ready and not among the offers that no living engine serves.
+#define HOPEFUL_STEP                                                                               \
+    "SELECT 1 FROM tasker_workflow_steps s LEFT JOIN tasker_workflow_step_transitions t"           \
+    " ON t.workflow_step_id = s.workflow_step_id AND t.most_recent = 1"                            \
+    " WHERE s.task_id = a.task_id AND coalesce(t.to_state, 'pending') IN ('pending', 'error',"     \
+    " 'in_progress') AND (coalesce(t.to_state, 'pending') != 'error' OR"                           \
+    " json_extract(t.metadata, '$.retry_at') IS NOT NULL) AND NOT EXISTS"                          \
+    " (SELECT 1 FROM tasker_workflow_step_edges e LEFT JOIN tasker_workflow_step_transitions p"    \
+    "  ON p.workflow_step_id = e.from_step_id AND p.most_recent = 1 WHERE e.to_step_id ="          \
+    "  s.workflow_step_id AND coalesce(p.to_state, '') NOT IN ('complete', 'resolved_manually'))"  \
+    " AND NOT EXISTS (SELECT 1 FROM tasker_core_dispatch d WHERE d.workflow_step_id ="             \
+    "  s.workflow_step_id AND d.worker_lane IS NULL AND d.handler_class NOT IN"                    \
+    "  (SELECT c.value FROM tasker_core_lanes l, json_each(l.classes) c WHERE l.expires_at >= ?1))"
+
+// How many tasks are not finished, and how many of them can only wait for a worker that nobody has.
+static int write_outlook(struct ask *a, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
     int rc = ask_prepare_id(a,
-                            "SELECT task_id, json_extract(metadata, '$.reason'), created_at"
-                            " FROM tasker_task_transitions WHERE most_recent = 1 AND to_state = 'error'"
-                            " AND json_extract(metadata, '$.reason') LIKE 'set aside%'"
-                            " ORDER BY task_id DESC LIMIT ?1",
-                            SET_ASIDE_MAX, &stmt, err);
+                            "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT 1 FROM"
+                            " tasker_core_dispatch d WHERE d.task_id = a.task_id AND d.worker_lane"
+                            " IS NULL) AND NOT EXISTS (" HOPEFUL_STEP ")) FROM tasker_core_active a",
+                            a->now, &stmt, err);
+    if (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
+        jw_kint(a->out, "unfinished", sqlite3_column_int64(stmt, 0));
+        jw_kint(a->out, "unservable", sqlite3_column_int64(stmt, 1));
+        rc = 0;
+    }
+    return rc;
+}
+
+static int write_set_aside(struct ask *a, tasker_error *err)
+{
+    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
+    int rc =
+        ask_prepare_id(a,
+                       "SELECT task_id, json_extract(metadata, '$.reason'), created_at"
+                       " FROM tasker_task_transitions WHERE most_recent = 1 AND to_state = 'error'"
+                       " AND json_extract(metadata, '$.reason') LIKE 'set aside%'"
+                       " ORDER BY task_id DESC LIMIT ?1",
+                       SET_ASIDE_MAX, &stmt, err);
 
     jw_key(a->out, "set_aside");
     jw_open(a->out, '[');
@@ -164,15 +201,17 @@ static int write_set_aside(struct ask *a, tasker_error *err)
 int query_health(struct ask *a, tasker_error *err)
 {
     jw_open(a->out, '{');
-    int rc = write_counts(a, "tasks",
-                          "SELECT NULL, count(*) FROM tasker_tasks UNION ALL SELECT to_state, count(*)"
-                          " FROM tasker_task_transitions WHERE most_recent = 1 GROUP BY to_state",
-                          err);
+    int rc =
+        write_counts(a, "tasks",
+                     "SELECT NULL, count(*) FROM tasker_tasks UNION ALL SELECT to_state, count(*)"
+                     " FROM tasker_task_transitions WHERE most_recent = 1 GROUP BY to_state",
+                     err);
     if (rc == 0)
-        rc = write_counts(a, "steps",
-                          "SELECT NULL, count(*) FROM tasker_workflow_steps UNION ALL SELECT to_state, count(*)"
-                          " FROM tasker_workflow_step_transitions WHERE most_recent = 1 GROUP BY to_state",
-                          err);
+        rc = write_counts(
+            a, "steps",
+            "SELECT NULL, count(*) FROM tasker_workflow_steps UNION ALL SELECT to_state, count(*)"
+            " FROM tasker_workflow_step_transitions WHERE most_recent = 1 GROUP BY to_state",
+            err);
     if (rc == 0)
         rc = write_engines(a, err);
     if (rc == 0)
@@ -181,6 +220,8 @@ int query_health(struct ask *a, tasker_error *err)
         rc = write_offers(a, err);
     if (rc == 0)
         rc = write_unserved(a, err);
+    if (rc == 0)
+        rc = write_outlook(a, err);
     if (rc == 0)
         rc = write_set_aside(a, err);
     jw_close(a->out, '}');

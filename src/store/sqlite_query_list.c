@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // sqlite_query_list.c - the questions about many: lists of tasks and templates.
 //
-// A list of tasks is cut by its key: newest first, behind a task id. Unfinished tasks are found through the queue, which
-// is small whatever the history is; a filter that was not given is left out of the statement, so that an index can serve
-// those that were.
+// A list of tasks is cut by its key: newest first, behind a task id. Unfinished tasks are found
+// through the queue, which is small whatever the history is; a filter that was not given is left
+// out of the statement, so that an index can serve those that were.
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +35,10 @@ static const struct filter {
 static void list_sql(const struct ask *a, bool unfinished, struct buf *sql)
 {
     buf_str(sql, list_head);
-    buf_str(sql, unfinished ? " FROM tasker_core_active a CROSS JOIN tasker_tasks t ON t.task_id = a.task_id"
-                            : " FROM tasker_tasks t");
+    buf_str(sql,
+            unfinished
+                ? " FROM tasker_core_active a CROSS JOIN tasker_tasks t ON t.task_id = a.task_id"
+                : " FROM tasker_tasks t");
     buf_str(sql, list_tail);
     if (!unfinished)
         buf_str(sql, " LEFT JOIN tasker_core_active a ON a.task_id = t.task_id");
@@ -141,11 +143,12 @@ int query_task_list(struct ask *a, tasker_error *err)
 
 // ---- templates
 
-#define TEMPLATE_COLUMNS "c.template_id, n.name, nt.name, nt.version, c.hash, c.directory, c.created_at"
-#define TEMPLATE_TABLES                                                                     \
-    " FROM tasker_core_templates c"                                                         \
-    " JOIN tasker_named_tasks nt ON nt.named_task_id = c.named_task_id"                     \
-    " JOIN tasker_task_namespaces n ON n.task_namespace_id = nt.task_namespace_id"          \
+#define TEMPLATE_COLUMNS                                                                           \
+    "c.template_id, n.name, nt.name, nt.version, c.hash, c.directory, c.created_at"
+#define TEMPLATE_TABLES                                                                            \
+    " FROM tasker_core_templates c"                                                                \
+    " JOIN tasker_named_tasks nt ON nt.named_task_id = c.named_task_id"                            \
+    " JOIN tasker_task_namespaces n ON n.task_namespace_id = nt.task_namespace_id"                 \
     " WHERE c.current = 1"
 
 static void write_template(struct ask *a, sqlite3_stmt *stmt)
@@ -162,10 +165,9 @@ static void write_template(struct ask *a, sqlite3_stmt *stmt)
 int query_template_list(struct ask *a, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(a,
-                         "SELECT " TEMPLATE_COLUMNS TEMPLATE_TABLES
-                         " ORDER BY n.name, nt.name, nt.named_task_id",
-                         &stmt, err);
+    int rc = ask_prepare(
+        a, "SELECT " TEMPLATE_COLUMNS TEMPLATE_TABLES " ORDER BY n.name, nt.name, nt.named_task_id",
+        &stmt, err);
 
     if (rc < 0)
         return rc;
@@ -182,7 +184,8 @@ int query_template_list(struct ask *a, tasker_error *err)
     return rc;
 }
 
-// Finds the template id of a version, or of the newest one: versions are ordered by their numbers, not as text.
+// Finds the template id of a version, or of the newest one: versions are ordered by their numbers,
+// not as text.
 static int find_template(struct ask *a, struct span version, int64_t *ret, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
@@ -220,14 +223,16 @@ int query_template_show(struct ask *a, tasker_error *err)
     int rc = find_template(a, ask_text(a, "version"), &id, err);
 
     if (rc == 0 && id == 0) {
-        err_set(err, TASKER_E_NOT_FOUND, "there is no template \"%.*s\" of this namespace and version",
-                (int)name.len, name.len > 0 ? name.p : "");
+        err_set(err, TASKER_E_NOT_FOUND,
+                "there is no template \"%.*s\" of this namespace and version", (int)name.len,
+                name.len > 0 ? name.p : "");
         err_remedy(err, "tasker template list shows all");
         return TASKER_E_NOT_FOUND;
     }
     if (rc == 0)
-        rc = ask_prepare_id(a, "SELECT " TEMPLATE_COLUMNS ", c.body" TEMPLATE_TABLES " AND c.template_id = ?1",
-                            id, &stmt, err);
+        rc = ask_prepare_id(
+            a, "SELECT " TEMPLATE_COLUMNS ", c.body" TEMPLATE_TABLES " AND c.template_id = ?1", id,
+            &stmt, err);
     if (rc == 0)
         rc = ask_next(a, stmt, err);
     if (rc <= 0)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_log.c - the durable log: transition rows of tasks and steps behind a cursor, as events.
+// sqlite_query_log.c - the durable log: transition rows of tasks and steps behind a cursor, as
+// events.
 //
-// The two tables have ids of their own, given in order of commits, and the cursor has one place for each. A batch takes
-// up to `limit` rows of either and merges the two lists, never leaving the order of ids within one: so the cursor behind
-// each event is exact, and a reader that stops anywhere loses nothing and gets nothing twice.
+// The two tables have ids of their own, given in order of commits, and the cursor has one place for
+// each. A batch takes up to `limit` rows of either and merges the two lists, never leaving the
+// order of ids within one: so the cursor behind each event is exact, and a reader that stops
+// anywhere loses nothing and gets nothing twice.
 //
-// The heads of the lists are merged by time. That alone would not keep the order within a task: clocks of several
-// processes differ a little, and rows of one turn have one time. So the end of a task waits for rows of its steps that
-// are not later, and a step's row waits for the start of its task. What a batch cannot see any more (its list of steps
-// was cut) is looked up.
+// The heads of the lists are merged by time. That alone would not keep the order within a task:
+// clocks of several processes differ a little, and rows of one turn have one time. So the end of a
+// task waits for rows of its steps that are not later, and a step's row waits for the start of its
+// task. What a batch cannot see any more (its list of steps was cut) is looked up.
 #include <stdio.h>
 #include <string.h>
 
@@ -17,11 +19,11 @@
 #include "store/sqlite_query.h"
 
 struct cursor {
-    int64_t task, step;  // ids of the last rows given
+    int64_t task, step; // ids of the last rows given
 };
 
 struct entry {
-    int64_t id, task_id, step_id;  // id of the row
+    int64_t id, task_id, step_id; // id of the row
     int64_t at;
     enum state from, to;
     struct span task_name, namespace_name, version, step_name, metadata;
@@ -29,8 +31,8 @@ struct entry {
 
 struct entries {
     struct entry *list;
-    size_t count, next;  // of the list; the first that was not given
-    bool cut;            // there are more behind the list
+    size_t count, next; // of the list; the first that was not given
+    bool cut;           // there are more behind the list
 };
 
 static const uint8_t task_events[ST_COUNT] = {
@@ -46,7 +48,8 @@ static const uint8_t step_events[ST_COUNT] = {
 };
 
 static const char task_sql[] =
-    "SELECT r.id, r.task_id, 0, r.created_at, r.from_state, r.to_state, nt.name, n.name, nt.version, NULL,"
+    "SELECT r.id, r.task_id, 0, r.created_at, r.from_state, r.to_state, nt.name, n.name, "
+    "nt.version, NULL,"
     " r.metadata"
     " FROM tasker_task_transitions r JOIN tasker_tasks t ON t.task_id = r.task_id"
     " JOIN tasker_named_tasks nt ON nt.named_task_id = t.named_task_id"
@@ -54,7 +57,8 @@ static const char task_sql[] =
     " WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
 
 static const char step_sql[] =
-    "SELECT r.id, s.task_id, s.workflow_step_id, r.created_at, r.from_state, r.to_state, nt.name, n.name,"
+    "SELECT r.id, s.task_id, s.workflow_step_id, r.created_at, r.from_state, r.to_state, nt.name, "
+    "n.name,"
     " nt.version, ns.name, r.metadata"
     " FROM tasker_workflow_step_transitions r"
     " JOIN tasker_workflow_steps s ON s.workflow_step_id = r.workflow_step_id"
@@ -86,8 +90,8 @@ static int read_cursor(struct span text, struct cursor *ret, tasker_error *err)
     return TASKER_E_INVALID;
 }
 
-static int read_entries(struct ask *a, const char *sql, int64_t after, int64_t limit, struct entries *ret,
-                        tasker_error *err)
+static int read_entries(struct ask *a, const char *sql, int64_t after, int64_t limit,
+                        struct entries *ret, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
     int rc = ask_prepare_id(a, sql, after, &stmt, err);
@@ -127,8 +131,8 @@ static bool is_start(const struct entry *e)
 }
 
 // Are there rows of the task in the rest of `steps`, or behind it, that are not later than `end`?
-static int steps_before(struct ask *a, const struct entries *steps, const struct entry *end, bool *ret,
-                        tasker_error *err)
+static int steps_before(struct ask *a, const struct entries *steps, const struct entry *end,
+                        bool *ret, tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
 
@@ -137,11 +141,12 @@ static int steps_before(struct ask *a, const struct entries *steps, const struct
         *ret = steps->list[i].task_id == end->task_id && steps->list[i].at <= end->at;
     if (*ret || !steps->cut || steps->count == 0)
         return 0;
-    int rc = ask_prepare_id(a,
-                            "SELECT r.created_at FROM tasker_workflow_steps s"
-                            " JOIN tasker_workflow_step_transitions r ON r.workflow_step_id = s.workflow_step_id"
-                            " WHERE s.task_id = ?1 AND r.id > ?2",
-                            end->task_id, &stmt, err);
+    int rc = ask_prepare_id(
+        a,
+        "SELECT r.created_at FROM tasker_workflow_steps s"
+        " JOIN tasker_workflow_step_transitions r ON r.workflow_step_id = s.workflow_step_id"
+        " WHERE s.task_id = ?1 AND r.id > ?2",
+        end->task_id, &stmt, err);
     if (rc < 0)
         return rc;
     sqlite3_bind_int64(stmt, 2, steps->list[steps->count - 1].id);
@@ -204,10 +209,10 @@ static const struct {
     const char *member, *key;
     bool is_time;
 } details[] = {
-    {"attempt", "attempt", false},           {"engine", "engine", false},
-    {"reason", "reason", false},             {"by", "by", false},
-    {"message", "error_message", false},     {"category", "error_category", false},
-    {"code", "error_code", false},           {"retry_at", "retry_at", true},
+    {"attempt", "attempt", false},       {"engine", "engine", false},
+    {"reason", "reason", false},         {"by", "by", false},
+    {"message", "error_message", false}, {"category", "error_category", false},
+    {"code", "error_code", false},       {"retry_at", "retry_at", true},
 };
 
 static void write_details(struct ask *a, const struct entry *e)

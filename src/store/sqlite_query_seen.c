@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_seen.c - a task read from its rows for show and explain: steps, edges, transitions, and the facts that
-// follow from them (when an attempt began and ended, what failed, when it is tried again).
+// sqlite_query_seen.c - a task read from its rows for show and explain: steps, edges, transitions,
+// and the facts that follow from them (when an attempt began and ended, what failed, when it is
+// tried again).
 //
-// Five statements whatever the number of steps. Steps come by id, which is the order of the template; edges and
-// transitions come sorted by step and are matched to them in one pass.
+// Five statements whatever the number of steps. Steps come by id, which is the order of the
+// template; edges and transitions come sorted by step and are matched to them in one pass.
 #include <string.h>
 
 #include "base/util.h"
@@ -11,8 +12,10 @@
 #include "store/sqlite_query.h"
 
 static const char task_sql[] =
-    "SELECT n.name, nt.name, nt.version, t.initiator, t.source_system, t.reason, t.tags, t.bypass_steps,"
-    " t.identity_hash, t.requested_at, a.task_id IS NOT NULL, a.lane_id, a.priority, a.run_at, a.deadline,"
+    "SELECT n.name, nt.name, nt.version, t.initiator, t.source_system, t.reason, t.tags, "
+    "t.bypass_steps,"
+    " t.identity_hash, t.requested_at, a.task_id IS NOT NULL, a.lane_id, a.priority, a.run_at, "
+    "a.deadline,"
     " a.crashes, a.suspect, a.template_id, l.name, CASE WHEN ?2 THEN t.context END"
     " FROM tasker_tasks t"
     " JOIN tasker_named_tasks nt ON nt.named_task_id = t.named_task_id"
@@ -25,13 +28,14 @@ static const char task_rows_sql[] =
     "SELECT from_state, to_state, created_at, metadata FROM tasker_task_transitions"
     " WHERE task_id = ?1 ORDER BY sort_key";
 
-static const char steps_sql[] =
-    "SELECT s.workflow_step_id, ns.name, s.attempts, s.retry_limit, s.retryable, s.backoff_request_seconds,"
-    " s.last_attempted_at, s.processed, s.in_process, CASE WHEN ?2 OR NOT s.processed THEN s.results END,"
-    " CASE WHEN ?3 THEN s.inputs END"
-    " FROM tasker_workflow_steps s"
-    " JOIN tasker_named_steps ns ON ns.named_step_id = s.named_step_id"
-    " WHERE s.task_id = ?1 ORDER BY s.workflow_step_id";
+static const char steps_sql[] = "SELECT s.workflow_step_id, ns.name, s.attempts, s.retry_limit, "
+                                "s.retryable, s.backoff_request_seconds,"
+                                " s.last_attempted_at, s.processed, s.in_process, CASE WHEN ?2 OR "
+                                "NOT s.processed THEN s.results END,"
+                                " CASE WHEN ?3 THEN s.inputs END"
+                                " FROM tasker_workflow_steps s"
+                                " JOIN tasker_named_steps ns ON ns.named_step_id = s.named_step_id"
+                                " WHERE s.task_id = ?1 ORDER BY s.workflow_step_id";
 
 static const char edges_sql[] =
     "SELECT e.to_step_id, e.from_step_id FROM tasker_workflow_steps s"
@@ -55,7 +59,8 @@ struct span meta_text_of(const struct json *meta, const char *name)
 
 // ---- the task's own rows
 
-static int load_task(struct ask *a, int64_t task_id, bool context, struct seen_task *t, tasker_error *err)
+static int load_task(struct ask *a, int64_t task_id, bool context, struct seen_task *t,
+                     tasker_error *err)
 {
     CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
     int rc = ask_prepare_id(a, task_sql, task_id, &stmt, err);
@@ -68,8 +73,9 @@ static int load_task(struct ask *a, int64_t task_id, bool context, struct seen_t
         return err_set(err, TASKER_E_NOT_FOUND, "there is no task %lld", (long long)task_id);
     if (rc < 0)
         return rc;
-    struct span *texts[] = {&t->namespace_name, &t->name, &t->version, &t->initiator,
-                            &t->source_system, &t->reason, &t->tags, &t->bypass_steps, &t->identity};
+    struct span *texts[] = {&t->namespace_name, &t->name,          &t->version,
+                            &t->initiator,      &t->source_system, &t->reason,
+                            &t->tags,           &t->bypass_steps,  &t->identity};
     for (int i = 0; i < (int)ARRAY_SIZE(texts); i++)
         *texts[i] = column_text(a, stmt, i);
     t->id = task_id;
@@ -111,7 +117,8 @@ static int load_task_rows(struct ask *a, struct seen_task *t, tasker_error *err)
     // The row of the start names the template the task runs with.
     for (size_t i = t->row_count; i > 0 && t->template_id == 0; i--)
         if (t->rows[i - 1].to == ST_IN_PROGRESS)
-            (void)json_int(json_get(ask_parse(a, t->rows[i - 1].metadata), "template_id"), &t->template_id);
+            (void)json_int(json_get(ask_parse(a, t->rows[i - 1].metadata), "template_id"),
+                           &t->template_id);
     return rc;
 }
 
@@ -183,7 +190,8 @@ static int load_edges(struct ask *a, struct seen_task *t, tasker_error *err)
         rc = 0;
         if (child == NULL || parent == NULL)
             continue;
-        uint32_t *place = sqlite_push(&a->arena, &child->parents, &child->parent_count, sizeof(*child->parents));
+        uint32_t *place =
+            sqlite_push(&a->arena, &child->parents, &child->parent_count, sizeof(*child->parents));
         if (place == NULL)
             return err_nomem(err);
         *place = (uint32_t)(parent - t->steps);
@@ -198,7 +206,8 @@ static int load_step_rows(struct ask *a, struct seen_task *t, tasker_error *err)
 
     while (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
         struct seen_step *s = step_by_id(t, sqlite3_column_int64(stmt, 0));
-        struct seen_row *row = s == NULL ? NULL : sqlite_push(&a->arena, &s->rows, &s->row_count, sizeof(*s->rows));
+        struct seen_row *row =
+            s == NULL ? NULL : sqlite_push(&a->arena, &s->rows, &s->row_count, sizeof(*s->rows));
         if (row == NULL)
             return err_nomem(err);
         *row = (struct seen_row){column_state(stmt, 1), column_state(stmt, 2), column_time(stmt, 3),
@@ -216,8 +225,8 @@ static int load_step_rows(struct ask *a, struct seen_task *t, tasker_error *err)
 
 // ---- what follows from the rows
 
-// A step in error is tried again when its row says so; a row of the Rails engine says nothing, then that engine's own
-// rule decides.
+// A step in error is tried again when its row says so; a row of the Rails engine says nothing, then
+// that engine's own rule decides.
 static int64_t wake_time(const struct seen_step *s)
 {
     int64_t at = 0;
@@ -292,7 +301,8 @@ static int load_body(struct ask *a, const struct seen_task *t, struct span *ret,
     return rc < 0 ? rc : 0;
 }
 
-// Steps of task and template stand in the same order; a task of the Rails engine may lack some or have them elsewhere.
+// Steps of task and template stand in the same order; a task of the Rails engine may lack some or
+// have them elsewhere.
 static const struct json *definition_of(const struct json *list, const struct json *guess,
                                         const struct seen_step *s)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // sqlite_query_task.c - the questions about one task or step: state, show, log.
 //
-// A step's results are shown once it is done. Until then the column may hold the failure of its last attempt, which is
-// shown as "error".
+// A step's results are shown once it is done. Until then the column may hold the failure of its
+// last attempt, which is shown as "error".
 #include "base/util.h"
 #include "model/change.h"
 #include "store/sqlite_query.h"
@@ -24,7 +24,8 @@ static void write_rows(struct buf *out, const struct seen_row *rows, size_t coun
     jw_close(out, ']');
 }
 
-static void write_member(struct buf *out, const char *key, const struct json *object, const char *name)
+static void write_member(struct buf *out, const char *key, const struct json *object,
+                         const char *name)
 {
     const struct json *v = json_get(object, name);
 
@@ -90,7 +91,8 @@ static void write_head(struct buf *out, const struct seen_task *t)
     write_span(out, "version", t->version);
     jw_kstr(out, "state", state_names[t->state]);
     jw_kstr(out, "priority",
-            t->active && t->priority >= 0 && t->priority < PRIO_COUNT ? priority_names[t->priority] : NULL);
+            t->active && t->priority >= 0 && t->priority < PRIO_COUNT ? priority_names[t->priority]
+                                                                      : NULL);
     jw_kraw(out, "context", t->context.p, t->context.len);
     write_span(out, "initiator", t->initiator);
     write_span(out, "source_system", t->source_system);
@@ -174,8 +176,8 @@ static int find_step(struct ask *a, const struct seen_task *t, const struct seen
             return 0;
         }
     }
-    err_set(err, TASKER_E_NOT_FOUND, "task %lld has no step \"%.*s\"", (long long)t->id, (int)name.len,
-            name.len > 0 ? name.p : "");
+    err_set(err, TASKER_E_NOT_FOUND, "task %lld has no step \"%.*s\"", (long long)t->id,
+            (int)name.len, name.len > 0 ? name.p : "");
     err_remedy(err, "tasker task show %lld lists its steps", (long long)t->id);
     return TASKER_E_NOT_FOUND;
 }
