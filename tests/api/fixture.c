@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// fixture.c - see fixture.h. Everything that must succeed fails the test with what the library said.
+// fixture.c - see fixture.h. Everything that must succeed fails the test with what the library
+// said.
 #include "fixture.h"
 
-#define LONG_MS 20000  // longer than anything takes, also under sanitizers
+#define LONG_MS 20000 // longer than anything takes, also under sanitizers
 
 tasker *t;
 tasker_error error;
@@ -46,7 +47,8 @@ int call_on(tasker *handle, const char *name, const char *arguments)
     tasker_text *text = NULL;
 
     error = (tasker_error){0};
-    int rc = tasker_call(handle, name, arguments, arguments == NULL ? 0 : strlen(arguments), &text, &error);
+    int rc = tasker_call(handle, name, arguments, arguments == NULL ? 0 : strlen(arguments), &text,
+                         &error);
     keep(text);
     return rc;
 }
@@ -72,7 +74,8 @@ void register_one(const char *name, const char *extra)
     char yaml[2048];
 
     snprintf(yaml, sizeof(yaml),
-             "name: %s\ntask_handler_class: One\nstep_templates:\n  - name: only\n    dependent_system: test\n"
+             "name: %s\ntask_handler_class: One\nstep_templates:\n  - name: only\n    "
+             "dependent_system: test\n"
              "    handler_class: Work\n%s",
              name, extra);
     register_yaml(yaml);
@@ -106,7 +109,8 @@ void refused(int code, const char *where, const char *request)
     error = (tasker_error){0};
     int rc = tasker_submit(t, request, strlen(request), &id, &error);
     if (rc != code || error.code != code || strcmp(error.where, where) != 0)
-        fail_msg("%s: %s at \"%s\": %s", request, tasker_error_name(rc), error.where, error.message);
+        fail_msg("%s: %s at \"%s\": %s", request, tasker_error_name(rc), error.where,
+                 error.message);
     assert_int_equal(id, 7);
 }
 
@@ -115,7 +119,8 @@ const char *picked(const char *path)
     const char *found = answer == NULL ? NULL : pick(answer, path);
 
     if (found == NULL)
-        fail_msg("%s is not in %s (%s)", path, answer == NULL ? "no answer" : answer, error.message);
+        fail_msg("%s is not in %s (%s)", path, answer == NULL ? "no answer" : answer,
+                 error.message);
     return found;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fixture.h - what tests of the public calls share: a handle on a database in memory, short ways to call, and the answers
-// of the last call.
+// fixture.h - what tests of the public calls share: a handle on a database in memory, short ways to
+// call, and the answers of the last call.
 #ifndef TESTS_API_FIXTURE_H
 #define TESTS_API_FIXTURE_H
 
@@ -20,11 +20,12 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-extern tasker *t;           // opened by fresh
-extern tasker_error error;  // of the last call
-extern char *answer;        // of the last call, NULL: none
+extern tasker *t;          // opened by fresh
+extern tasker_error error; // of the last call
+extern char *answer;       // of the last call, NULL: none
 
-// fresh opens sqlite::memory: with the options of `options` (set by a test group, NULL: none); gone closes it.
+// fresh opens sqlite::memory: with the options of `options` (set by a test group, NULL: none); gone
+// closes it.
 extern const char *options;
 int fresh(void **state);
 int gone(void **state);
@@ -34,8 +35,8 @@ int gone(void **state);
 int call(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int call_on(tasker *handle, const char *name, const char *arguments);
 
-// register_yaml registers a template that must be right; step_yaml one with a single step "only" of class "Work" and
-// more lines for it.
+// register_yaml registers a template that must be right; step_yaml one with a single step "only" of
+// class "Work" and more lines for it.
 void register_yaml(const char *yaml);
 void register_one(const char *name, const char *extra);
 void register_shape(int shape, const char *extra);
@@ -50,7 +51,8 @@ const char *picked(const char *path);
 #define assert_pick(path, want) assert_string_equal(picked(path), want)
 #define assert_says(path, part) assert_non_null(strstr(picked(path), part))
 
-// show reads a task into `answer`; step_path is "steps.<index of the step>.<member>" of the task read last.
+// show reads a task into `answer`; step_path is "steps.<index of the step>.<member>" of the task
+// read last.
 void show(int64_t task_id);
 const char *step_path(const char *step, const char *member);
 

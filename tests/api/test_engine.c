@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// test_engine.c - whole workflows through the public calls: every shape in its order, failures and retries, what operators
-// do, limits and priorities, and numbers that keep every digit.
+// test_engine.c - whole workflows through the public calls: every shape in its order, failures and
+// retries, what operators do, limits and priorities, and numbers that keep every digit.
 //
-// The handlers run in the test itself: it takes a step, looks, and answers. Where handlers must overlap, several steps are
-// taken before one is answered.
+// The handlers run in the test itself: it takes a step, looks, and answers. Where handlers must
+// overlap, several steps are taken before one is answered.
 #include "fixture.h"
 
 static const char at_once[] = "    retry_backoff: immediate\n";
@@ -69,7 +69,8 @@ static void run_shape(int which)
         int step = shape_step_index(shape, tasker_step_name(s));
         char results[64];
         assert_true(step >= 0 && !done[step]);
-        assert_int_equal(done_parents(shape, (size_t)step, done), parent_count(shape, (size_t)step));
+        assert_int_equal(done_parents(shape, (size_t)step, done),
+                         parent_count(shape, (size_t)step));
         check_parents(shape, s, (size_t)step);
         snprintf(results, sizeof(results), "{\"place\":%d}", step);
         complete(s, results);
@@ -174,7 +175,8 @@ static void many_tasks_run_to_their_ends(void **state)
 static void every_digit_goes_through_context_results_and_parents(void **state)
 {
     (void)state;
-    static const char big[] = "{\"n\":12345678901234567890123456789012345678901234567890,\"p\":1.10,\"e\":1e2,\"z\":-0}";
+    static const char big[] =
+        "{\"n\":12345678901234567890123456789012345678901234567890,\"p\":1.10,\"e\":1e2,\"z\":-0}";
     tasker_text *document = NULL, *results = NULL;
 
     register_shape(SHAPE_LINEAR, "");
@@ -295,7 +297,9 @@ static void a_failed_step_is_tried_again_until_its_limit(void **state)
         if (attempt == 1)
             snprintf(key, sizeof(key), "%s", tasker_step_idempotency_key(s));
         assert_string_equal(tasker_step_idempotency_key(s), key);
-        fail_step(s, &(tasker_failure){.message = "service is away", .error_class = "Away", .backtrace = "x.c:1"});
+        fail_step(s, &(tasker_failure){.message = "service is away",
+                                       .error_class = "Away",
+                                       .backtrace = "x.c:1"});
     }
     assert_string_equal(wait_state(id), "error");
     take_nothing(w);
@@ -385,7 +389,8 @@ static void retry_after_decides_when_it_is_tried_again(void **state)
     register_one("one", at_once);
     tasker_worker *w = open_worker("Work", 1);
     int64_t id = submit("{\"name\":\"one\"}");
-    fail_step(take(w), &(tasker_failure){.message = "slow down", .category = "rate_limit", .retry_after = "120"});
+    fail_step(take(w), &(tasker_failure){
+                           .message = "slow down", .category = "rate_limit", .retry_after = "120"});
     while (call("task.explain", "{\"task_id\":%lld}", (long long)id) == 0 &&
            !pick_is(answer, "steps.0.code", "in_backoff"))
         continue;
@@ -459,7 +464,10 @@ static void a_cancelled_task_stops_its_handlers_and_refuses_their_answers(void *
     tasker_worker *w = open_worker("Work", 2);
     int64_t id = submit("{\"name\":\"linear\"}");
     tasker_step *s = take(w);
-    assert_int_equal(call("task.cancel", "{\"task_id\":%lld,\"reason\":\"not wanted\",\"by\":\"me\"}", (long long)id), 0);
+    assert_int_equal(call("task.cancel",
+                          "{\"task_id\":%lld,\"reason\":\"not wanted\",\"by\":\"me\"}",
+                          (long long)id),
+                     0);
     assert_pick("state", "cancelled");
     while (!tasker_step_cancel_requested(s))
         continue;
@@ -482,7 +490,9 @@ static void a_cancelled_step_blocks_its_descendants_and_ends_the_task(void **sta
     int64_t id = submit("{\"name\":\"diamond\"}");
     complete(take(w), "{}");
     tasker_step *a = take(w), *b = take(w);
-    assert_int_equal(call("step.cancel", "{\"task_id\":%lld,\"step\":\"%s\"}", (long long)id, tasker_step_name(a)), 0);
+    assert_int_equal(call("step.cancel", "{\"task_id\":%lld,\"step\":\"%s\"}", (long long)id,
+                          tasker_step_name(a)),
+                     0);
     assert_pick("step_state", "cancelled");
     assert_int_equal(tasker_step_complete(a, "1", 1, NULL, 0, &error), TASKER_E_STALE);
     complete(b, "{}");
@@ -499,10 +509,16 @@ static void an_operator_retries_a_failed_step_and_the_task_goes_on(void **state)
     int64_t id = submit("{\"name\":\"linear\"}");
     fail_step(take(w), &(tasker_failure){.message = "no"});
     assert_string_equal(wait_state(id), "error");
-    assert_int_equal(call("step.retry", "{\"task_id\":%lld,\"step\":\"linear_step_1\",\"by\":\"me\"}", (long long)id), 0);
+    assert_int_equal(call("step.retry",
+                          "{\"task_id\":%lld,\"step\":\"linear_step_1\",\"by\":\"me\"}",
+                          (long long)id),
+                     0);
     assert_string_equal(work(w, id), "complete");
-    assert_int_equal(call("step.retry", "{\"task_id\":%lld,\"step\":\"linear_step_1\"}", (long long)id), TASKER_E_STATE);
-    assert_int_equal(call("step.retry", "{\"task_id\":%lld,\"step\":\"x\"}", (long long)id), TASKER_E_NOT_FOUND);
+    assert_int_equal(
+        call("step.retry", "{\"task_id\":%lld,\"step\":\"linear_step_1\"}", (long long)id),
+        TASKER_E_STATE);
+    assert_int_equal(call("step.retry", "{\"task_id\":%lld,\"step\":\"x\"}", (long long)id),
+                     TASKER_E_NOT_FOUND);
     assert_int_equal(call("step.retry", "{\"task_id\":999,\"step\":\"x\"}"), TASKER_E_NOT_FOUND);
 }
 
@@ -531,8 +547,11 @@ static void an_operator_settles_a_step_by_hand_and_its_children_get_the_results(
     int64_t id = submit("{\"name\":\"linear\"}");
     fail_step(take(w), &(tasker_failure){.message = "no"});
     assert_string_equal(wait_state(id), "error");
-    assert_int_equal(call("step.resolve", "{\"task_id\":%lld,\"step\":\"linear_step_1\",\"results\":{\"by\":\"hand\",\"n\":1.10}}",
-                          (long long)id), 0);
+    assert_int_equal(call("step.resolve",
+                          "{\"task_id\":%lld,\"step\":\"linear_step_1\",\"results\":{\"by\":"
+                          "\"hand\",\"n\":1.10}}",
+                          (long long)id),
+                     0);
     assert_pick("step_state", "resolved_manually");
     tasker_step *s = take(w);
     assert_string_equal(tasker_step_name(s), "linear_step_2");
@@ -550,7 +569,8 @@ static void an_operator_closes_a_failed_task_by_hand(void **state)
     int64_t id = submit("{\"name\":\"one\"}");
     fail_step(take(w), &(tasker_failure){.message = "no"});
     assert_string_equal(wait_state(id), "error");
-    assert_int_equal(call("task.resolve", "{\"task_id\":%lld,\"reason\":\"done by phone\"}", (long long)id), 0);
+    assert_int_equal(
+        call("task.resolve", "{\"task_id\":%lld,\"reason\":\"done by phone\"}", (long long)id), 0);
     assert_string_equal(wait_state(id), "resolved_manually");
     assert_int_equal(call("task.resolve", "{\"task_id\":%lld}", (long long)id), TASKER_E_STATE);
 }
@@ -612,7 +632,8 @@ static void limit_holds(const char *with, const char *extra, int want)
                   "  - {name: b, dependent_system: s, handler_class: Work}\n"
                   "  - {name: c, dependent_system: s, handler_class: Work}\n");
     tasker_worker *w = open_worker("Work", 8);
-    int64_t ids[2] = {submit("{\"name\":\"parallel\"}"), submit("{\"name\":\"parallel\"%s}", extra)};
+    int64_t ids[2] = {submit("{\"name\":\"parallel\"}"),
+                      submit("{\"name\":\"parallel\"%s}", extra)};
     for (int i = 0; i < want; i++)
         out[i] = take(w);
     take_nothing(w);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_ops.c - the table of operations: what its rows must have, and that arguments are checked by it, for every operation
-// and every argument.
+// test_ops.c - the table of operations: what its rows must have, and that arguments are checked by
+// it, for every operation and every argument.
 #include "fixture.h"
 
 static size_t count_operations(void)
@@ -90,15 +90,16 @@ static const char *good_value(const tasker_argument *a)
 }
 
 // All required arguments with values of the right type, but one: left out, or with `value`.
-static void write_arguments(char *out, size_t size, const tasker_argument *list, const tasker_argument *odd,
-                            const char *value)
+static void write_arguments(char *out, size_t size, const tasker_argument *list,
+                            const tasker_argument *odd, const char *value)
 {
     size_t n = (size_t)snprintf(out, size, "{");
 
     for (const tasker_argument *a = list; a->name != NULL; a++) {
         const char *text = a == odd ? value : a->required ? good_value(a) : NULL;
         if (text != NULL)
-            n += (size_t)snprintf(out + n, size - n, "%s\"%s\":%s", n > 1 ? "," : "", a->name, text);
+            n +=
+                (size_t)snprintf(out + n, size - n, "%s\"%s\":%s", n > 1 ? "," : "", a->name, text);
     }
     snprintf(out + n, size - n, "}");
 }
@@ -116,7 +117,8 @@ static void every_required_argument_must_be_given(void **state)
                 continue;
             snprintf(where, sizeof(where), "$.%s", a->name);
             for (int null = 0; null < 2 && strcmp(a->type, "json") != 0; null++) {
-                write_arguments(arguments, sizeof(arguments), op->arguments, a, null ? "null" : NULL);
+                write_arguments(arguments, sizeof(arguments), op->arguments, a,
+                                null ? "null" : NULL);
                 assert_int_equal(call(op->name, "%s", arguments), TASKER_E_INVALID);
                 assert_string_equal(error.where, where);
                 assert_non_null(strstr(error.message, "missing"));
@@ -147,7 +149,8 @@ static void every_argument_must_have_its_type(void **state)
                 char arguments[1024], where[64];
                 if (strcmp(cases[k / 5].type, a->type) != 0)
                     continue;
-                write_arguments(arguments, sizeof(arguments), op->arguments, a, cases[k / 5].wrong[k % 5]);
+                write_arguments(arguments, sizeof(arguments), op->arguments, a,
+                                cases[k / 5].wrong[k % 5]);
                 snprintf(where, sizeof(where), "$.%s", a->name);
                 assert_int_equal(call(op->name, "%s", arguments), TASKER_E_INVALID);
                 assert_string_equal(error.where, where);
@@ -230,8 +233,9 @@ static void templates_are_registered_listed_and_shown(void **state)
 static void other_content_under_the_same_version_needs_replace(void **state)
 {
     (void)state;
-    static const char other[] = "{\"text\":\"{name: one, task_handler_class: One, step_templates: [{name: other, "
-                                "dependent_system: s, handler_class: Work}]}\"%s}";
+    static const char other[] =
+        "{\"text\":\"{name: one, task_handler_class: One, step_templates: [{name: other, "
+        "dependent_system: s, handler_class: Work}]}\"%s}";
 
     register_one("one", "");
     register_one("one", "");
@@ -243,11 +247,13 @@ static void other_content_under_the_same_version_needs_replace(void **state)
 static void every_finding_of_a_template_comes_at_once_with_its_place(void **state)
 {
     (void)state;
-    static const char bad[] = "name: x\ncolour: red\ntask_handler_class: X\nstep_templates:\n  - name: a\n    speed: 9\n"
-                              "    dependent_system: s\n    handler_class: A\n";
+    static const char bad[] =
+        "name: x\ncolour: red\ntask_handler_class: X\nstep_templates:\n  - name: a\n    speed: 9\n"
+        "    dependent_system: s\n    handler_class: A\n";
     tasker_text *text = NULL;
 
-    assert_int_equal(tasker_register(t, bad, strlen(bad), "x.yaml", 0, &text, &error), TASKER_E_INVALID);
+    assert_int_equal(tasker_register(t, bad, strlen(bad), "x.yaml", 0, &text, &error),
+                     TASKER_E_INVALID);
     assert_int_equal(pick_count(tasker_text_data(text), "errors"), 2);
     assert_true(pick_is(tasker_text_data(text), "errors.0.line", "2"));
     assert_true(pick_is(tasker_text_data(text), "errors.1.line", "6"));

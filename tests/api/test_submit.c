@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
-// test_submit.c - what tasker_submit accepts and refuses, what it stores, and what makes two submissions the same task.
+// test_submit.c - what tasker_submit accepts and refuses, what it stores, and what makes two
+// submissions the same task.
 #include "fixture.h"
 
-static const char with_schema[] =
-    "name: checked\n"
-    "task_handler_class: Checked\n"
-    "schema:\n"
-    "  type: object\n"
-    "  required: [cart_id]\n"
-    "  properties:\n"
-    "    cart_id: {type: integer, minimum: 1}\n"
-    "    items: {type: array, items: {type: object, properties: {price: {type: number, minimum: 0}}}, default: []}\n"
-    "step_templates:\n"
-    "  - {name: only, dependent_system: test, handler_class: Work}\n";
+static const char with_schema[] = "name: checked\n"
+                                  "task_handler_class: Checked\n"
+                                  "schema:\n"
+                                  "  type: object\n"
+                                  "  required: [cart_id]\n"
+                                  "  properties:\n"
+                                  "    cart_id: {type: integer, minimum: 1}\n"
+                                  "    items: {type: array, items: {type: object, properties: "
+                                  "{price: {type: number, minimum: 0}}}, default: []}\n"
+                                  "step_templates:\n"
+                                  "  - {name: only, dependent_system: test, handler_class: Work}\n";
 
 static int prepared(void **state)
 {
@@ -41,12 +42,18 @@ static void a_request_must_be_an_object_with_a_name(void **state)
 static void broken_json_is_refused(void **state)
 {
     (void)state;
-    static const char *const broken[] = {"", "{", "{\"name\":\"one\"", "{\"name\":\"one\"}}", "{'name':'one'}",
-                                         "{\"name\":\"one\",\"name\":\"one\"}", "{\"name\":\"\\u0000\"}"};
+    static const char *const broken[] = {"",
+                                         "{",
+                                         "{\"name\":\"one\"",
+                                         "{\"name\":\"one\"}}",
+                                         "{'name':'one'}",
+                                         "{\"name\":\"one\",\"name\":\"one\"}",
+                                         "{\"name\":\"\\u0000\"}"};
 
     for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
         int64_t id = 7;
-        assert_int_equal(tasker_submit(t, broken[i], strlen(broken[i]), &id, &error), TASKER_E_INVALID);
+        assert_int_equal(tasker_submit(t, broken[i], strlen(broken[i]), &id, &error),
+                         TASKER_E_INVALID);
         assert_int_equal(id, 7);
     }
     assert_int_equal(tasker_submit(t, NULL, 0, NULL, &error), TASKER_E_INVALID);
@@ -161,13 +168,18 @@ static void what_was_not_given_has_the_known_defaults(void **state)
 static void everything_given_is_stored_as_it_was_written(void **state)
 {
     (void)state;
-    show(submit("{\"name\":\"one\",\"context\":{ \"n\" : 1.10, \"b\":12345678901234567890123456789012345678901234567890,"
-                "\"e\":1E2,\"z\":-0},\"initiator\":\"me\",\"source_system\":\"sys\",\"reason\":\"why \\u00e4\","
-                "\"tags\":[\"a\",\"b\"],\"bypass_steps\":[\"only\"],\"requested_at\":\"2026-01-31T13:00:00+01:00\","
-                "\"priority\":\"critical\",\"run_at\":\"2100-01-01T00:00:00Z\",\"timeout_seconds\":60,"
-                "\"identity\":\"mine\"}"));
-    assert_pick("context", "{ \"n\" : 1.10, \"b\":12345678901234567890123456789012345678901234567890,"
-                           "\"e\":1E2,\"z\":-0}");
+    show(submit(
+        "{\"name\":\"one\",\"context\":{ \"n\" : 1.10, "
+        "\"b\":12345678901234567890123456789012345678901234567890,"
+        "\"e\":1E2,\"z\":-0},\"initiator\":\"me\",\"source_system\":\"sys\",\"reason\":\"why "
+        "\\u00e4\","
+        "\"tags\":[\"a\",\"b\"],\"bypass_steps\":[\"only\"],\"requested_at\":\"2026-01-31T13:00:00+"
+        "01:00\","
+        "\"priority\":\"critical\",\"run_at\":\"2100-01-01T00:00:00Z\",\"timeout_seconds\":60,"
+        "\"identity\":\"mine\"}"));
+    assert_pick("context",
+                "{ \"n\" : 1.10, \"b\":12345678901234567890123456789012345678901234567890,"
+                "\"e\":1E2,\"z\":-0}");
     assert_pick("initiator", "me");
     assert_pick("source_system", "sys");
     assert_pick("reason", "why \xc3\xa4");
@@ -192,7 +204,8 @@ static void the_newest_version_can_be_asked_for(void **state)
 static void a_context_that_was_not_given_is_the_templates_own(void **state)
 {
     (void)state;
-    register_yaml("{name: preset, task_handler_class: P, default_context: {region: eu, rate: 1.10}, step_templates: []}");
+    register_yaml("{name: preset, task_handler_class: P, default_context: {region: eu, rate: "
+                  "1.10}, step_templates: []}");
     show(submit("{\"name\":\"preset\"}"));
     assert_pick("context.region", "eu");
     assert_pick("context.rate", "1.10");
@@ -211,7 +224,8 @@ static void a_context_must_fit_the_schema_and_all_errors_are_told(void **state)
     refused(TASKER_E_INVALID, "$.context", "{\"name\":\"checked\"}");
     assert_non_null(strstr(error.message, "cart_id"));
     refused(TASKER_E_INVALID, "$.context.cart_id",
-            "{\"name\":\"checked\",\"context\":{\"cart_id\":0,\"items\":[{\"price\":2},{\"price\":-1}]}}");
+            "{\"name\":\"checked\",\"context\":{\"cart_id\":0,\"items\":[{\"price\":2},{\"price\":-"
+            "1}]}}");
     assert_non_null(strstr(error.message, "cart_id"));
     assert_non_null(strstr(error.message, "items[1].price"));
     assert_non_null(strstr(error.remedy, "checked"));
@@ -221,7 +235,8 @@ static void properties_that_the_schema_does_not_list_are_refused(void **state)
 {
     (void)state;
     register_yaml(with_schema);
-    refused(TASKER_E_INVALID, "$.context.colour", "{\"name\":\"checked\",\"context\":{\"cart_id\":1,\"colour\":2}}");
+    refused(TASKER_E_INVALID, "$.context.colour",
+            "{\"name\":\"checked\",\"context\":{\"cart_id\":1,\"colour\":2}}");
 }
 
 // ---- identity
@@ -257,8 +272,10 @@ static void a_duplicate_can_be_answered_with_the_first_task(void **state)
     (void)state;
     int64_t first = submit("{\"name\":\"one\",\"identity\":\"k\"}");
 
-    assert_int_equal(submit("{\"name\":\"one\",\"identity\":\"k\",\"if_exists\":\"return\"}"), first);
-    assert_int_equal(call("task.submit", "{\"name\":\"one\",\"identity\":\"k\",\"if_exists\":\"return\"}"), 0);
+    assert_int_equal(submit("{\"name\":\"one\",\"identity\":\"k\",\"if_exists\":\"return\"}"),
+                     first);
+    assert_int_equal(
+        call("task.submit", "{\"name\":\"one\",\"identity\":\"k\",\"if_exists\":\"return\"}"), 0);
     assert_int_equal(strtoll(picked("task_id"), NULL, 10), first);
 }
 
@@ -273,8 +290,11 @@ static void the_hash_strategy_tells_equal_requests_of_a_minute_apart(void **stat
             "\"requested_at\":\"2026-01-31T12:00:50Z\"}");
     submit("{\"name\":\"one\",\"context\":{\"a\":1},%s\"2026-01-31T12:01:10Z\"}", at);
     submit("{\"name\":\"one\",\"context\":{\"a\":2},%s\"2026-01-31T12:00:10Z\"}", at);
-    submit("{\"name\":\"one\",\"context\":{\"a\":1},\"reason\":\"r\",%s\"2026-01-31T12:00:10Z\"}", at);
-    submit("{\"name\":\"one\",\"context\":{\"a\":1},\"bypass_steps\":[\"only\"],%s\"2026-01-31T12:00:10Z\"}", at);
+    submit("{\"name\":\"one\",\"context\":{\"a\":1},\"reason\":\"r\",%s\"2026-01-31T12:00:10Z\"}",
+           at);
+    submit("{\"name\":\"one\",\"context\":{\"a\":1},\"bypass_steps\":[\"only\"],%s\"2026-01-31T12:"
+           "00:10Z\"}",
+           at);
 }
 
 static void the_default_strategy_is_an_option_of_the_handle(void **state)
@@ -288,7 +308,8 @@ static void the_default_strategy_is_an_option_of_the_handle(void **state)
     options = NULL;
     submit("%s", request);
     refused(TASKER_E_DUPLICATE, "", request);
-    submit("{\"name\":\"one\",\"requested_at\":\"2026-01-31T12:00:10Z\",\"identity_strategy\":\"default\"}");
+    submit("{\"name\":\"one\",\"requested_at\":\"2026-01-31T12:00:10Z\",\"identity_strategy\":"
+           "\"default\"}");
 }
 
 // ---- many at once
@@ -296,7 +317,8 @@ static void the_default_strategy_is_an_option_of_the_handle(void **state)
 static void many_are_submitted_and_each_has_its_answer(void **state)
 {
     (void)state;
-    static const char *const requests[] = {"{\"name\":\"one\",\"identity\":\"a\"}", "{\"name\":\"two\"}",
+    static const char *const requests[] = {"{\"name\":\"one\",\"identity\":\"a\"}",
+                                           "{\"name\":\"two\"}",
                                            "{\"name\":\"one\",\"identity\":\"a\"}", "nonsense",
                                            "{\"name\":\"one\",\"identity\":\"b\"}"};
     tasker_submission list[5];
@@ -327,7 +349,8 @@ static void more_than_the_queue_takes_can_be_submitted(void **state)
     assert_int_equal(prepared(NULL), 0);
     options = NULL;
     for (size_t i = 0; i < COUNT; i++)
-        list[i] = (tasker_submission){.request = "{\"name\":\"one\"}", .size = strlen("{\"name\":\"one\"}")};
+        list[i] = (tasker_submission){.request = "{\"name\":\"one\"}",
+                                      .size = strlen("{\"name\":\"one\"}")};
     assert_int_equal(tasker_submit_many(t, list, COUNT, &error), 0);
     for (size_t i = 1; i < COUNT; i++)
         assert_true(list[i].task_id > list[i - 1].task_id);

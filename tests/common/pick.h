@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pick.h - looking into JSON answers in tests: pick(text, "steps.0.code") is the text of that member.
+// pick.h - looking into JSON answers in tests: pick(text, "steps.0.code") is the text of that
+// member.
 //
 // What is picked lives until pick_done, or until so many were picked that its place is used again.
 #ifndef TESTS_COMMON_PICK_H
@@ -8,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// pick walks members and indices separated by dots. Strings come without their quotes, everything else as it is written;
-// NULL: there is no such member, or the text is not JSON.
+// pick walks members and indices separated by dots. Strings come without their quotes, everything
+// else as it is written; NULL: there is no such member, or the text is not JSON.
 const char *pick(const char *text, const char *path);
 
 // pick_count is the number of children there, -1: no such member.

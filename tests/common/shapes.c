@@ -58,15 +58,18 @@ static size_t add(char *out, size_t size, size_t at, const char *text)
     return at + (size_t)n < size ? at + (size_t)n : size - 1;
 }
 
-void shape_yaml(const struct shape *s, const char *handler_class, const char *extra, char *out, size_t size)
+void shape_yaml(const struct shape *s, const char *handler_class, const char *extra, char *out,
+                size_t size)
 {
     char line[256];
     size_t at = 0;
 
-    snprintf(line, sizeof(line), "name: %s\ntask_handler_class: Shapes\nstep_templates:\n", s->name);
+    snprintf(line, sizeof(line), "name: %s\ntask_handler_class: Shapes\nstep_templates:\n",
+             s->name);
     at = add(out, size, at, line);
     for (size_t i = 0; i < s->step_count; i++) {
-        snprintf(line, sizeof(line), "  - name: %s\n    dependent_system: test\n    handler_class: %s\n",
+        snprintf(line, sizeof(line),
+                 "  - name: %s\n    dependent_system: test\n    handler_class: %s\n",
                  s->steps[i].name, handler_class);
         at = add(out, size, at, line);
         for (size_t k = 0; k < 4 && s->steps[i].parents[k] != NULL; k++) {

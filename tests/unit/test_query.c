@@ -1,209 +1,11 @@
 // SPDX-License-Identifier: MIT
-// test_query.c - the questions a SQLite store answers, over rows that each test puts there: every reason of an
-// explanation, results and failures as they are shown, pages of lists, and a log that loses nothing and repeats nothing.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/json.h"
-#include "base/util.h"
-#include "common/pick.h"
-#include "store/sqlite.h"
-#include "store/store.h"
-
-#define NOW INT64_C(1800000000000000)  // 2027-01-15T08:00:00Z
-#define SECOND US_PER_SECOND
-
-static struct store *store;
-static char answer[1 << 18];
-static tasker_error error;
-
-// ---- rows
-
-static void sql(const char *fmt, ...)
-{
-    va_list args;
-    char *message = NULL;
-
-    va_start(args, fmt);
-    char *text = sqlite3_vmprintf(fmt, args);
-    va_end(args);
-    if (sqlite3_exec(sqlite_of(store)->db, text, NULL, NULL, &message) != SQLITE_OK)
-        fail_msg("%s: %s", text, message);
-    sqlite3_free(text);
-}
-
-static const char *at_time(int64_t us)
-{
-    static char texts[8][TIME_TEXT_SIZE];
-    static int next;
-
-    return time_db(us, texts[next++ % 8]);
-}
-
-static const char body[] =
-    "{\"name\":\"order\",\"step_templates\":["
-    "{\"name\":\"a\",\"handler_class\":\"A\",\"timeout_seconds\":0},"
-    "{\"name\":\"b\",\"handler_class\":\"B\",\"timeout_seconds\":1.5},"
-    "{\"name\":\"c\",\"handler_class\":\"C\",\"timeout_seconds\":0},"
-    "{\"name\":\"d\",\"handler_class\":\"D\",\"timeout_seconds\":0}]}";
-
-static int fresh(void **state)
-{
-    struct store_options o = {.host = "here", .boot_id = "boot", .migrate = true};
-    const char *t = at_time(NOW);
-
-    (void)state;
-    if (store_open("sqlite::memory:", &o, &store, &error) < 0)
-        return -1;
-    sql("INSERT INTO tasker_task_namespaces VALUES (1, 'default', NULL, %Q, %Q), (2, 'shop', NULL, %Q, %Q)", t, t, t, t);
-    sql("INSERT INTO tasker_dependent_systems VALUES (1, 'api', NULL, %Q, %Q)", t, t);
-    for (int i = 0; i < 4; i++)
-        sql("INSERT INTO tasker_named_steps VALUES (%d, 1, '%c', NULL, %Q, %Q)", i + 1, 'a' + i, t, t);
-    sql("INSERT INTO tasker_named_tasks(named_task_id, name, task_namespace_id, version, created_at, updated_at) VALUES"
-        " (1, 'order', 1, '0.1.0', %Q, %Q), (2, 'other', 2, '0.9.0', %Q, %Q), (3, 'other', 2, '0.10.0', %Q, %Q)",
-        t, t, t, t, t, t);
-    sql("INSERT INTO tasker_core_templates VALUES (1, 1, 'h1', %Q, '/dir', 1, %Q),"
-        " (2, 2, 'h2', '{\"v\":9}', '', 1, %Q), (3, 3, 'h3', '{\"v\":10}', '', 1, %Q)", body, t, t, t);
-    return 0;
-}
-
-static int gone(void **state)
-{
-    (void)state;
-    store_close(store);
-    pick_done();
-    return 0;
-}
-
-static void put_task(int64_t id, int named)
-{
-    const char *t = at_time(NOW - 100 * SECOND);
-
-    sql("INSERT INTO tasker_tasks(task_id, named_task_id, requested_at, initiator, source_system, reason, bypass_steps,"
-        " tags, context, identity_hash, created_at, updated_at) VALUES (%lld, %d, %Q, 'me', 'sys', 'why', '[]',"
-        " '[\"t\"]', '{\"n\":1.10}', 'id-%lld', %Q, %Q)", id, named, t, id, t, t);
-}
-
-// A task that is not finished; lane 0: free.
-static void put_active(int64_t id, int64_t run_at, int64_t lane)
-{
-    sql("INSERT INTO tasker_core_active(task_id, priority, run_at, lane_id, template_id) VALUES (%lld, 2, %lld,"
-        " nullif(%lld, 0), 1)", id, run_at, lane);
-}
-
-static void put_step(int64_t id, int64_t task, int named, int attempts)
-{
-    const char *t = at_time(NOW);
-
-    sql("INSERT INTO tasker_workflow_steps(workflow_step_id, task_id, named_step_id, attempts, results, created_at,"
-        " updated_at) VALUES (%lld, %lld, %d, %d, '{}', %Q, %Q)", id, task, named, attempts, t, t);
-}
-
-static void put_edge(int64_t from, int64_t to)
-{
-    const char *t = at_time(NOW);
-
-    sql("INSERT INTO tasker_workflow_step_edges(from_step_id, to_step_id, name, created_at, updated_at) VALUES"
-        " (%lld, %lld, 'provides', %Q, %Q)", from, to, t, t);
-}
-
-static void task_row(int64_t task, const char *from, const char *to, int64_t at, const char *meta)
-{
-    const char *t = at_time(at);
-
-    sql("UPDATE tasker_task_transitions SET most_recent = 0 WHERE task_id = %lld", task);
-    sql("INSERT INTO tasker_task_transitions(to_state, from_state, metadata, sort_key, task_id, created_at, updated_at)"
-        " SELECT %Q, %Q, %Q, 10 + coalesce(max(sort_key), 0), %lld, %Q, %Q FROM tasker_task_transitions"
-        " WHERE task_id = %lld", to, from, meta, task, t, t, task);
-}
-
-static void step_row(int64_t step, const char *from, const char *to, int64_t at, const char *meta)
-{
-    const char *t = at_time(at);
-
-    sql("UPDATE tasker_workflow_step_transitions SET most_recent = 0 WHERE workflow_step_id = %lld", step);
-    sql("INSERT INTO tasker_workflow_step_transitions(to_state, from_state, metadata, sort_key, workflow_step_id,"
-        " created_at, updated_at) SELECT %Q, %Q, %Q, 10 + coalesce(max(sort_key), 0), %lld, %Q, %Q"
-        " FROM tasker_workflow_step_transitions WHERE workflow_step_id = %lld", to, from, meta, step, t, t, step);
-}
-
-static void put_lane(int64_t id, const char *name, int64_t expires_at, const char *classes)
-{
-    sql("INSERT INTO tasker_core_lanes VALUES (%lld, 1, %lld, 'here', 'boot', '77/1', %Q, %Q, %Q)", id, expires_at, name,
-        classes, at_time(NOW - 60 * SECOND));
-}
-
-// a -> b -> c, and d alone; the task is running at lane 1, which serves A and B.
-static void put_running(void)
-{
-    put_task(1, 1);
-    for (int i = 1; i <= 4; i++)
-        put_step(i, 1, i, 0);
-    put_edge(1, 2);
-    put_edge(2, 3);
-    put_active(1, NOW - 10 * SECOND, 1);
-    put_lane(1, "alpha", NOW + 5 * SECOND, "[\"A\",\"B\"]");
-    task_row(1, "pending", "in_progress", NOW - 9 * SECOND, "{\"template_id\":1,\"engine\":\"alpha\"}");
-}
-
-static void set_done(int64_t step, const char *results)
-{
-    step_row(step, "pending", "in_progress", NOW - 8 * SECOND, "{\"attempt\":1}");
-    step_row(step, "in_progress", "complete", NOW - 7 * SECOND, "{\"attempt\":1}");
-    sql("UPDATE tasker_workflow_steps SET processed = 1, attempts = 1, results = %Q WHERE workflow_step_id = %lld",
-        results, step);
-}
-
-static void set_failed(int64_t step, int attempts, const char *meta)
-{
-    step_row(step, "pending", "in_progress", NOW - 8 * SECOND, "{\"attempt\":1}");
-    step_row(step, "in_progress", "error", NOW - 7 * SECOND, meta);
-    sql("UPDATE tasker_workflow_steps SET attempts = %d, results = '{\"error\":\"no \\u00e4\",\"error_class\":\"Oops\","
-        "\"backtrace\":\"x.c:1\",\"code\":\"C1\",\"category\":\"network\",\"retryable\":true,\"attempt\":1,"
-        "\"remediation\":\"look\"}' WHERE workflow_step_id = %lld", attempts, step);
-}
-
-// ---- asking
-
-static int ask(const char *name, const char *arguments)
-{
-    struct arena arena;
-    struct buf out;
-    const struct json *args;
-
-    arena_init(&arena);
-    buf_init(&out, sizeof(answer) - 1);
-    int rc = json_parse(&arena, span_of(arguments), &args, &error);
-    if (rc == 0)
-        rc = store->ops->query(store, name, args, NOW, &out, &error);
-    struct span view = buf_view(&out);
-    assert_false(buf_failed(&out));
-    memcpy(answer, view.p, view.len);
-    answer[view.len] = '\0';
-    buf_done(&out);
-    arena_done(&arena);
-    return rc;
-}
-
-static const char *picked(const char *path)
-{
-    const char *found = pick(answer, path);
-
-    if (found == NULL)
-        fail_msg("%s is not in %s", path, answer);
-    return found;
-}
-
-#define assert_pick(path, want) assert_string_equal(picked(path), want)
-#define assert_says(path, part) assert_non_null(strstr(picked(path), part))
+// test_query.c - the questions a SQLite store answers, over rows that each test puts there: every
+// reason of an explanation, results and failures as they are shown, pages of lists.
+#include "common/query_rows.h"
 
 static void explain(void)
 {
-    assert_int_equal(ask("task.explain", "{\"task_id\":1}"), 0);
+    assert_int_equal(ask_store("task.explain", "{\"task_id\":1}"), 0);
 }
 
 // ---- explanations of tasks
@@ -235,7 +37,8 @@ static void a_failed_task_names_the_reason_and_the_commands(void **state)
     put_edge(2, 3);
     set_failed(1, 3, "{\"attempt\":3}");
     task_row(1, "pending", "in_progress", NOW - 9 * SECOND, "{\"template_id\":1}");
-    task_row(1, "in_progress", "error", NOW - 1 * SECOND, "{\"reason\":\"blocked by failed step a\"}");
+    task_row(1, "in_progress", "error", NOW - 1 * SECOND,
+             "{\"reason\":\"blocked by failed step a\"}");
     explain();
     assert_pick("code", "failed");
     assert_says("explanation", "blocked by failed step a");
@@ -256,7 +59,8 @@ static void a_task_that_crashed_its_engines_is_set_aside(void **state)
     (void)state;
     put_task(1, 1);
     put_step(1, 1, 1, 0);
-    task_row(1, "pending", "error", NOW, "{\"reason\":\"set aside after 5 crashes while step a was running\"}");
+    task_row(1, "pending", "error", NOW,
+             "{\"reason\":\"set aside after 5 crashes while step a was running\"}");
     explain();
     assert_pick("code", "set_aside");
     assert_pick("steps.0.code", "waiting_for_task");
@@ -328,10 +132,10 @@ static void a_suspect_says_that_it_runs_alone(void **state)
 static void an_unknown_task_is_not_found(void **state)
 {
     (void)state;
-    assert_int_equal(ask("task.explain", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
-    assert_int_equal(ask("task.show", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
-    assert_int_equal(ask("task.state", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
-    assert_int_equal(ask("no.such.query", "{}"), TASKER_E_UNSUPPORTED);
+    assert_int_equal(ask_store("task.explain", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
+    assert_int_equal(ask_store("task.show", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
+    assert_int_equal(ask_store("task.state", "{\"task_id\":1}"), TASKER_E_NOT_FOUND);
+    assert_int_equal(ask_store("no.such.query", "{}"), TASKER_E_UNSUPPORTED);
 }
 
 // ---- explanations of steps
@@ -371,7 +175,8 @@ static void a_step_of_a_class_that_others_serve_is_offered(void **state)
     put_lane(2, "beta", NOW + SECOND, "[\"D\"]");
     explain();
     assert_pick("steps.3.code", "offered");
-    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, handler_class, deadline_us)"
+    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, "
+        "handler_class, deadline_us)"
         " VALUES (9, 1, 4, 1, 'D', 0)");
     explain();
     assert_pick("steps.3.code", "offered");
@@ -385,8 +190,10 @@ static void a_running_step_says_where_and_until_when(void **state)
     set_done(1, "{}");
     step_row(2, "pending", "in_progress", NOW - SECOND, "{\"attempt\":1,\"engine\":\"alpha\"}");
     put_lane(2, "beta", NOW + SECOND, "[\"D\"]");
-    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, handler_class, deadline_us,"
-        " worker_lane, begun_at) VALUES (9, 1, 4, 2, 'D', 3000000, 2, %lld)", NOW - 2 * SECOND);
+    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, "
+        "handler_class, deadline_us,"
+        " worker_lane, begun_at) VALUES (9, 1, 4, 2, 'D', 3000000, 2, %lld)",
+        NOW - 2 * SECOND);
     explain();
     assert_pick("steps.1.code", "running");
     assert_pick("steps.1.engine", "alpha");
@@ -414,7 +221,7 @@ static void a_step_in_backoff_says_until_when(void **state)
     assert_pick("steps.0.in_seconds", "4");
     assert_pick("steps.0.error.code", "C1");
     assert_pick("steps.1.code", "waiting_for_parents");
-    assert_int_equal(ask("step.show", "{\"task_id\":1,\"step\":\"a\"}"), 0);
+    assert_int_equal(ask_store("step.show", "{\"task_id\":1,\"step\":\"a\"}"), 0);
     assert_pick("next_retry_at", "2027-01-15T08:00:03.500000Z");
 }
 
@@ -430,18 +237,21 @@ static void a_backoff_that_has_passed_makes_the_step_ready(void **state)
     assert_pick("steps.0.code", "ready");
 }
 
-// Its rows carry no metadata: 2^attempts seconds after the failure, or the backoff that was asked for.
+// Its rows carry no metadata: 2^attempts seconds after the failure, or the backoff that was asked
+// for.
 static void a_failure_of_the_rails_engine_waits_by_its_own_rule(void **state)
 {
     (void)state;
     put_running();
     set_failed(1, 2, "{}");
     sql("UPDATE tasker_core_active SET run_at = 0");
-    sql("UPDATE tasker_workflow_step_transitions SET created_at = %Q WHERE to_state = 'error'", at_time(NOW - SECOND));
+    sql("UPDATE tasker_workflow_step_transitions SET created_at = %Q WHERE to_state = 'error'",
+        at_time(NOW - SECOND));
     explain();
     assert_pick("steps.0.code", "in_backoff");
     assert_pick("steps.0.until", "2027-01-15T08:00:03.000000Z");
-    sql("UPDATE tasker_workflow_steps SET backoff_request_seconds = 60, last_attempted_at = %Q WHERE workflow_step_id = 1",
+    sql("UPDATE tasker_workflow_steps SET backoff_request_seconds = 60, last_attempted_at = %Q "
+        "WHERE workflow_step_id = 1",
         at_time(NOW - SECOND));
     explain();
     assert_pick("steps.0.until", "2027-01-15T08:00:59.000000Z");
@@ -493,9 +303,10 @@ static void show_keeps_every_digit_of_context_and_results(void **state)
     (void)state;
     put_running();
     set_done(1, "{\"big\":12345678901234567890123456789012345678901234567890,\"p\":1.10}");
-    assert_int_equal(ask("task.show", "{\"task_id\":1}"), 0);
+    assert_int_equal(ask_store("task.show", "{\"task_id\":1}"), 0);
     assert_pick("context", "{\"n\":1.10}");
-    assert_pick("steps.0.results", "{\"big\":12345678901234567890123456789012345678901234567890,\"p\":1.10}");
+    assert_pick("steps.0.results",
+                "{\"big\":12345678901234567890123456789012345678901234567890,\"p\":1.10}");
     assert_pick("state", "in_progress");
     assert_pick("priority", "normal");
     assert_pick("owner", "alpha");
@@ -514,7 +325,7 @@ static void show_calls_a_stored_failure_an_error(void **state)
     (void)state;
     put_running();
     set_failed(1, 1, "{\"attempt\":1}");
-    assert_int_equal(ask("step.show", "{\"task_id\":1,\"step\":\"a\"}"), 0);
+    assert_int_equal(ask_store("step.show", "{\"task_id\":1,\"step\":\"a\"}"), 0);
     assert_pick("results", "null");
     assert_pick("error.message", "no \xc3\xa4");
     assert_pick("error.class", "Oops");
@@ -532,7 +343,7 @@ static void show_says_why_a_task_ended_in_error_and_how_long_it_took(void **stat
     put_running();
     sql("DELETE FROM tasker_core_active");
     task_row(1, "in_progress", "error", NOW - 7 * SECOND, "{\"reason\":\"timed out\"}");
-    assert_int_equal(ask("task.show", "{\"task_id\":1}"), 0);
+    assert_int_equal(ask_store("task.show", "{\"task_id\":1}"), 0);
     assert_pick("error", "timed out");
     assert_pick("duration_ms", "2000");
     assert_pick("priority", "null");
@@ -543,7 +354,7 @@ static void an_unknown_step_is_not_found(void **state)
 {
     (void)state;
     put_running();
-    assert_int_equal(ask("step.show", "{\"task_id\":1,\"step\":\"x\"}"), TASKER_E_NOT_FOUND);
+    assert_int_equal(ask_store("step.show", "{\"task_id\":1,\"step\":\"x\"}"), TASKER_E_NOT_FOUND);
     assert_non_null(strstr(error.remedy, "task show 1"));
 }
 
@@ -551,13 +362,14 @@ static void logs_are_shown_by_attempt(void **state)
 {
     (void)state;
     put_running();
-    sql("INSERT INTO tasker_core_logs VALUES (1, 2, 'complete', 'two', %Q), (1, 1, 'error', 'one', %Q)", at_time(NOW),
-        at_time(NOW));
-    assert_int_equal(ask("step.log", "{\"task_id\":1,\"step\":\"a\"}"), 0);
+    sql("INSERT INTO tasker_core_logs VALUES (1, 2, 'complete', 'two', %Q), (1, 1, 'error', 'one', "
+        "%Q)",
+        at_time(NOW), at_time(NOW));
+    assert_int_equal(ask_store("step.log", "{\"task_id\":1,\"step\":\"a\"}"), 0);
     assert_int_equal(pick_count(answer, "attempts"), 2);
     assert_pick("attempts.0.text", "one");
     assert_pick("attempts.0.outcome", "error");
-    assert_int_equal(ask("step.log", "{\"task_id\":1,\"step\":\"a\",\"attempt\":2}"), 0);
+    assert_int_equal(ask_store("step.log", "{\"task_id\":1,\"step\":\"a\",\"attempt\":2}"), 0);
     assert_int_equal(pick_count(answer, "attempts"), 1);
     assert_pick("attempts.0.text", "two");
 }
@@ -569,14 +381,14 @@ static void tasks_come_newest_first_in_pages(void **state)
     (void)state;
     for (int i = 1; i <= 5; i++)
         put_task(i, 1);
-    assert_int_equal(ask("task.list", "{\"limit\":2}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"limit\":2}"), 0);
     assert_int_equal(pick_count(answer, "tasks"), 2);
     assert_pick("tasks.0.task_id", "5");
     assert_pick("tasks.1.task_id", "4");
     assert_pick("next", "4");
-    assert_int_equal(ask("task.list", "{\"limit\":2,\"after\":4}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":4}"), 0);
     assert_pick("tasks.0.task_id", "3");
-    assert_int_equal(ask("task.list", "{\"limit\":2,\"after\":2}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":2}"), 0);
     assert_int_equal(pick_count(answer, "tasks"), 1);
     assert_pick("next", "null");
 }
@@ -602,29 +414,31 @@ static void tasks_are_found_by_state_and_name(void **state)
         {"{\"namespace\":\"shop\",\"state\":\"pending\"}", "2"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        assert_int_equal(ask("task.list", cases[i].arguments), 0);
+        assert_int_equal(ask_store("task.list", cases[i].arguments), 0);
         assert_int_equal(pick_count(answer, "tasks"), 1);
         assert_pick("tasks.0.task_id", cases[i].id);
     }
-    assert_int_equal(ask("task.list", "{\"state\":\"error\"}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"state\":\"error\"}"), 0);
     assert_pick("tasks.0.duration_ms", "2000");
-    assert_int_equal(ask("task.list", "{\"state\":\"complete\"}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"state\":\"complete\"}"), 0);
     assert_int_equal(pick_count(answer, "tasks"), 0);
-    assert_int_equal(ask("task.list", "{\"state\":\"broken\"}"), TASKER_E_INVALID);
+    assert_int_equal(ask_store("task.list", "{\"state\":\"broken\"}"), TASKER_E_INVALID);
     assert_string_equal(error.where, "$.state");
 }
 
 static void the_newest_template_is_found_by_number(void **state)
 {
     (void)state;
-    assert_int_equal(ask("template.list", "{}"), 0);
+    assert_int_equal(ask_store("template.list", "{}"), 0);
     assert_int_equal(pick_count(answer, "templates"), 3);
-    assert_int_equal(ask("template.show", "{\"namespace\":\"shop\",\"name\":\"other\"}"), 0);
+    assert_int_equal(ask_store("template.show", "{\"namespace\":\"shop\",\"name\":\"other\"}"), 0);
     assert_pick("version", "0.10.0");
     assert_pick("definition.v", "10");
-    assert_int_equal(ask("template.show", "{\"namespace\":\"shop\",\"name\":\"other\",\"version\":\"0.9.0\"}"), 0);
+    assert_int_equal(ask_store("template.show",
+                               "{\"namespace\":\"shop\",\"name\":\"other\",\"version\":\"0.9.0\"}"),
+                     0);
     assert_pick("definition.v", "9");
-    assert_int_equal(ask("template.show", "{\"name\":\"other\"}"), TASKER_E_NOT_FOUND);
+    assert_int_equal(ask_store("template.show", "{\"name\":\"other\"}"), TASKER_E_NOT_FOUND);
 }
 
 static void health_counts_and_names_what_needs_a_person(void **state)
@@ -641,9 +455,11 @@ static void health_counts_and_names_what_needs_a_person(void **state)
     put_active(4, NOW, 99);
     put_task(5, 1);
     task_row(5, NULL, "error", NOW, "{\"reason\":\"set aside after 5 crashes\"}");
-    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, handler_class, deadline_us,"
-        " worker_lane) VALUES (9, 1, 4, 1, 'D', 0, NULL), (10, 1, 3, 1, 'A', 0, NULL), (11, 1, 2, 1, 'D', 0, 2)");
-    assert_int_equal(ask("health", "{}"), 0);
+    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt, "
+        "handler_class, deadline_us,"
+        " worker_lane) VALUES (9, 1, 4, 1, 'D', 0, NULL), (10, 1, 3, 1, 'A', 0, NULL), (11, 1, 2, "
+        "1, 'D', 0, 2)");
+    assert_int_equal(ask_store("health", "{}"), 0);
     assert_pick("tasks.pending", "3");
     assert_pick("tasks.in_progress", "1");
     assert_pick("tasks.error", "1");
@@ -666,132 +482,13 @@ static void health_counts_and_names_what_needs_a_person(void **state)
     assert_pick("set_aside.0.task_id", "5");
 }
 
-// ---- the log
-
-// The names of all events, read `limit` at a time from cursor to cursor, each with the id of its task.
-static void read_log(int limit, char *out, size_t size)
-{
-    char cursor[64] = "0.0", arguments[128];
-    bool more = true;
-
-    out[0] = '\0';
-    for (int i = 0; more && i < 100; i++) {
-        snprintf(arguments, sizeof(arguments), "{\"after\":\"%s\",\"limit\":%d}", cursor, limit);
-        assert_int_equal(ask("log", arguments), 0);
-        int n = pick_count(answer, "events");
-        for (int k = 0; k < n; k++) {
-            char path[32];
-            size_t len = strlen(out);
-            snprintf(path, sizeof(path), "events.%d.event", k);
-            const char *name = pick(answer, path);
-            snprintf(path, sizeof(path), "events.%d.task_id", k);
-            snprintf(out + len, size - len, "%s%s:%s", len > 0 ? " " : "", pick(answer, path), name);
-        }
-        snprintf(cursor, sizeof(cursor), "%s", pick(answer, "cursor"));
-        more = pick_is(answer, "more", "true");
-    }
-    assert_int_equal(ask("log.end", "{}"), 0);
-    assert_pick("cursor", cursor);
-}
-
-static void assert_log(const char *want)
-{
-    for (int limit = 1; limit <= 12; limit++) {
-        char events[4096];
-        read_log(limit, events, sizeof(events));
-        assert_string_equal(events, want);
-    }
-}
-
-static void the_log_tells_each_event_once_in_order_however_it_is_cut(void **state)
-{
-    (void)state;
-    put_task(1, 1);
-    put_task(2, 1);
-    put_step(1, 1, 1, 0);
-    put_step(2, 2, 1, 0);
-    // One turn starts both tasks and their steps; one ends them. All rows of a turn have one time.
-    task_row(1, "pending", "in_progress", NOW, "{}");
-    task_row(2, "pending", "in_progress", NOW, "{}");
-    step_row(1, "pending", "in_progress", NOW, "{\"attempt\":1}");
-    step_row(2, "pending", "in_progress", NOW, "{\"attempt\":1}");
-    step_row(1, "in_progress", "complete", NOW + 5, "{\"attempt\":1}");
-    step_row(2, "in_progress", "error", NOW + 5,
-             "{\"attempt\":1,\"message\":\"m\",\"category\":\"network\",\"retry_at\":1800000000000001}");
-    task_row(1, "in_progress", "complete", NOW + 5, "{}");
-    task_row(2, "in_progress", "error", NOW + 5, "{\"reason\":\"r\"}");
-    assert_log("1:task.start_requested 2:task.start_requested 1:step.execution_requested 2:step.execution_requested "
-               "1:step.completed 2:step.failed 1:task.completed 2:task.failed");
-    assert_int_equal(ask("log", "{}"), 0);
-    assert_pick("events.5.error_message", "m");
-    assert_pick("events.5.error_category", "network");
-    assert_pick("events.5.retry_at", "2027-01-15T08:00:00.000001Z");
-    assert_pick("events.5.attempt", "1");
-    assert_pick("events.5.step_name", "a");
-    assert_pick("events.5.step_id", "2");
-    assert_pick("events.5.from_state", "in_progress");
-    assert_pick("events.7.reason", "r");
-    assert_pick("events.7.cursor", "4.4");
-}
-
-// The clock of the process that wrote task 2's rows is late: its commit came later, its times are earlier.
-static void the_end_of_a_task_follows_its_steps_although_clocks_differ(void **state)
-{
-    (void)state;
-    put_task(1, 1);
-    put_task(2, 1);
-    put_step(1, 1, 1, 0);
-    put_step(2, 2, 1, 0);
-    task_row(1, "pending", "in_progress", NOW, "{}");
-    task_row(2, "pending", "in_progress", NOW, "{}");
-    step_row(1, "pending", "in_progress", NOW + 9, "{}");
-    step_row(1, "in_progress", "complete", NOW + 20, "{}");
-    step_row(2, "pending", "in_progress", NOW + 1, "{}");
-    step_row(2, "in_progress", "complete", NOW + 10, "{}");
-    task_row(2, "in_progress", "complete", NOW + 10, "{}");
-    task_row(1, "in_progress", "complete", NOW + 20, "{}");
-    assert_log("1:task.start_requested 2:task.start_requested 1:step.execution_requested 1:step.completed "
-               "2:step.execution_requested 2:step.completed 2:task.completed 1:task.completed");
-}
-
-static void a_retried_task_is_told_again(void **state)
-{
-    (void)state;
-    put_task(1, 1);
-    put_step(1, 1, 1, 0);
-    task_row(1, "pending", "in_progress", NOW, "{}");
-    step_row(1, "pending", "in_progress", NOW, "{}");
-    step_row(1, "in_progress", "error", NOW + 1, "{}");
-    task_row(1, "in_progress", "error", NOW + 1, "{}");
-    step_row(1, "error", "pending", NOW + 2, "{}");
-    task_row(1, "error", "pending", NOW + 2, "{\"by\":\"op\"}");
-    task_row(1, "pending", "in_progress", NOW + 2, "{}");
-    step_row(1, "pending", "in_progress", NOW + 3, "{}");
-    step_row(1, "in_progress", "cancelled", NOW + 4, "{}");
-    task_row(1, "in_progress", "cancelled", NOW + 4, "{}");
-    assert_log("1:task.start_requested 1:step.execution_requested 1:step.failed 1:task.failed 1:step.retry_requested "
-               "1:task.retry_requested 1:task.start_requested 1:step.execution_requested 1:step.cancelled 1:task.cancelled");
-}
-
-static void what_is_no_cursor_is_refused(void **state)
-{
-    (void)state;
-    static const char *const wrong[] = {"", "1", "1.", ".1", "1.2.3", "-1.0", "1.x", "99999999999999999999.0",
-                                        "a very long text that is certainly not a cursor at all"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-        char arguments[128];
-        snprintf(arguments, sizeof(arguments), "{\"after\":\"%s\"}", wrong[i]);
-        assert_int_equal(ask("log", arguments), TASKER_E_INVALID);
-    }
-}
-
 // ---- memory
 
 static void every_failed_allocation_is_an_error(void **state)
 {
     (void)state;
-    static const char *const questions[] = {"task.show", "task.explain", "task.list", "health", "log", "step.log"};
+    static const char *const questions[] = {"task.show", "task.explain", "task.list",
+                                            "health",    "log",          "step.log"};
 
     put_running();
     set_failed(1, 1, "{\"attempt\":1}");
@@ -803,7 +500,8 @@ static void every_failed_allocation_is_an_error(void **state)
             const struct json *args;
             arena_init(&arena);
             buf_init(&out, sizeof(answer));
-            assert_int_equal(json_parse(&arena, SPAN("{\"task_id\":1,\"step\":\"a\"}"), &args, NULL), 0);
+            assert_int_equal(
+                json_parse(&arena, SPAN("{\"task_id\":1,\"step\":\"a\"}"), &args, NULL), 0);
             mem_fail_after(n);
             int rc = store->ops->query(store, questions[i], args, NOW, &out, &error);
             failed = mem_failed();
@@ -818,43 +516,37 @@ static void every_failed_allocation_is_an_error(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_finished_task_is_finished),
-        T(a_failed_task_names_the_reason_and_the_commands),
-        T(a_task_that_crashed_its_engines_is_set_aside),
-        T(a_task_of_the_future_is_scheduled),
-        T(a_due_task_waits_for_an_engine),
-        T(a_silent_owner_is_named_with_its_takeover),
-        T(a_suspect_says_that_it_runs_alone),
-        T(an_unknown_task_is_not_found),
-        T(steps_wait_for_named_parents),
-        T(a_step_of_a_class_nobody_serves_says_so),
-        T(a_step_of_a_class_that_others_serve_is_offered),
-        T(a_running_step_says_where_and_until_when),
-        T(a_step_in_backoff_says_until_when),
-        T(a_backoff_that_has_passed_makes_the_step_ready),
-        T(a_failure_of_the_rails_engine_waits_by_its_own_rule),
-        T(a_permanent_failure_is_failed_while_others_run),
-        T(a_cancelled_step_blocks_what_is_behind_it),
-        T(a_step_settled_by_hand_is_done),
-        T(show_keeps_every_digit_of_context_and_results),
-        T(show_calls_a_stored_failure_an_error),
-        T(show_says_why_a_task_ended_in_error_and_how_long_it_took),
-        T(an_unknown_step_is_not_found),
-        T(logs_are_shown_by_attempt),
-        T(tasks_come_newest_first_in_pages),
-        T(tasks_are_found_by_state_and_name),
-        T(the_newest_template_is_found_by_number),
-        T(health_counts_and_names_what_needs_a_person),
-        T(the_log_tells_each_event_once_in_order_however_it_is_cut),
-        T(the_end_of_a_task_follows_its_steps_although_clocks_differ),
-        T(a_retried_task_is_told_again),
-        T(what_is_no_cursor_is_refused),
-        T(every_failed_allocation_is_an_error),
+        Q(a_finished_task_is_finished),
+        Q(a_failed_task_names_the_reason_and_the_commands),
+        Q(a_task_that_crashed_its_engines_is_set_aside),
+        Q(a_task_of_the_future_is_scheduled),
+        Q(a_due_task_waits_for_an_engine),
+        Q(a_silent_owner_is_named_with_its_takeover),
+        Q(a_suspect_says_that_it_runs_alone),
+        Q(an_unknown_task_is_not_found),
+        Q(steps_wait_for_named_parents),
+        Q(a_step_of_a_class_nobody_serves_says_so),
+        Q(a_step_of_a_class_that_others_serve_is_offered),
+        Q(a_running_step_says_where_and_until_when),
+        Q(a_step_in_backoff_says_until_when),
+        Q(a_backoff_that_has_passed_makes_the_step_ready),
+        Q(a_failure_of_the_rails_engine_waits_by_its_own_rule),
+        Q(a_permanent_failure_is_failed_while_others_run),
+        Q(a_cancelled_step_blocks_what_is_behind_it),
+        Q(a_step_settled_by_hand_is_done),
+        Q(show_keeps_every_digit_of_context_and_results),
+        Q(show_calls_a_stored_failure_an_error),
+        Q(show_says_why_a_task_ended_in_error_and_how_long_it_took),
+        Q(an_unknown_step_is_not_found),
+        Q(logs_are_shown_by_attempt),
+        Q(tasks_come_newest_first_in_pages),
+        Q(tasks_are_found_by_state_and_name),
+        Q(the_newest_template_is_found_by_number),
+        Q(health_counts_and_names_what_needs_a_person),
+        Q(every_failed_allocation_is_an_error),
     };
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);
 }
