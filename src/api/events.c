@@ -127,18 +127,21 @@ static int log_end(struct tasker *t, char **ret, tasker_error *err)
     return *ret == NULL ? err_nomem(err) : 0;
 }
 
-static int open_log(struct tasker_events *e, const char *from, tasker_error *err)
+// Reading one row finds out whether a text is a cursor.
+static int check_cursor(struct tasker *t, const char *cursor, tasker_error *err)
 {
     CLEANUP(buf_done) struct buf probe;
 
+    buf_init(&probe, RESULT_MAX);
+    return log_read(t, cursor, NULL, 1, &probe, err);
+}
+
+static int open_log(struct tasker_events *e, const char *from, tasker_error *err)
+{
     if (strcmp(from, "now") == 0)
         return log_end(e->t, &e->cursor, err);
     e->cursor = mem_strdup(strcmp(from, "start") == 0 ? "0.0" : from);
-    if (e->cursor == NULL)
-        return err_nomem(err);
-    // Reading one row finds out whether the text is a cursor.
-    buf_init(&probe, RESULT_MAX);
-    return log_read(e->t, e->cursor, NULL, 1, &probe, err);
+    return e->cursor == NULL ? err_nomem(err) : check_cursor(e->t, e->cursor, err);
 }
 
 int tasker_events_open(tasker *t, const char *patterns, const char *from, tasker_events **ret,

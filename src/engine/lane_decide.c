@@ -198,25 +198,26 @@ static bool decide_command(struct lane *l, struct lane_input *in)
 
 // ----------------------------------------------------------------------------------------------------- answers
 
-// A foreign step's answer goes to its row, where the owner finds it.
+// A foreign step's answer goes to its row, where the owner finds it. One that was taken away only gives its row back: the
+// owner waits for that before it tries the step again.
 static void answer_foreign(struct lane *l, struct slot *s, const struct lane_input *in)
 {
-    bool release = in->answer.answer == ANSWER_RELEASE;
-    if (!s->zombie && in->answer.answer != ANSWER_RETURNED) {
-        struct change *c = decision_change(&l->d, release ? CH_OFFER_RELEASE : CH_OFFER_ANSWER);
-        if (!c)
-            return;
-        c->offer.token = s->token;
-        c->offer.verdict = in->answer.answer == ANSWER_COMPLETE;
-        struct blob *results = decision_hold(&l->d, in->answer.results), *log = decision_hold(&l->d, in->answer.log);
-        if (results)
-            c->offer.answer = (struct span){results->data, results->size};
-        else if (in->answer.failure)
-            c->offer.answer = failure_json(&l->d.arena, &in->answer.failure->f);
-        if (log)
-            c->offer.log = (struct span){log->data, log->size};
-    }
+    bool back = s->zombie || in->answer.answer == ANSWER_RETURNED || in->answer.answer == ANSWER_RELEASE;
+    struct change *c = l->id != 0 ? decision_change(&l->d, back ? CH_OFFER_RELEASE : CH_OFFER_ANSWER) : NULL;
     slot_spend(l, s);
+    if (!c)
+        return;
+    c->offer.token = s->token;
+    if (back)
+        return;
+    c->offer.verdict = in->answer.answer == ANSWER_COMPLETE;
+    struct blob *results = decision_hold(&l->d, in->answer.results), *log = decision_hold(&l->d, in->answer.log);
+    if (results)
+        c->offer.answer = (struct span){results->data, results->size};
+    else if (in->answer.failure)
+        c->offer.answer = failure_json(&l->d.arena, &in->answer.failure->f);
+    if (log)
+        c->offer.log = (struct span){log->data, log->size};
 }
 
 static void refused(struct lane *l, const struct slot *s)

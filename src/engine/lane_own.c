@@ -457,8 +457,10 @@ void decide_polled(struct lane *l, struct lane_input *in)
         take_offer_news(l, &p->offer_news[i]);
     for (size_t i = 0; i < p->cancelled_count; i++) {
         struct slot *s = foreign_find(l, p->cancelled[i]);
-        if (s && !s->zombie)
-            slot_stop(l, s, false);
+        if (!s || s->zombie)
+            continue;
+        slot_stop(l, s, true);
+        slot_zombie(l, s);
     }
     if (!l->takeover)
         queue_front(l, &l->rechecks);
