@@ -106,6 +106,14 @@ is "run gives up after its timeout" "$rc $(jq -r .error.code "$err")" '75 TASKER
 t cancel "$(sqlite3 tasker.db 'SELECT max(task_id) FROM tasker_tasks')"
 is "what it left may be cancelled" "$rc" 0
 
+template nobody <<'STEPS'
+  - name: only
+    handler_class: Somebody::Else
+STEPS
+t run nobody.yaml --timeout 3
+contains "run says what it waits for" "$err" 'Somebody::Else'
+t cancel "$(sqlite3 tasker.db 'SELECT max(task_id) FROM tasker_tasks')"
+
 # ---- submit, list, show
 t submit good.yaml --replace --context '{"n": 1}' --priority high --reason because
 is "submit prints the id of the new task" "$(grep -c '^[0-9]*$' "$out")" 1

@@ -7,6 +7,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 tasker=${TASKER:-$here/../../build/tasker}
 case $tasker in /*) ;; *) tasker=$PWD/$tasker ;; esac
+[ -x "$tasker" ] || { echo "not ok 1 - there is no $tasker" && exit 1; }
 work=$(mktemp -d)
 cd "$work" || exit 1
 export TASKER_DATABASE_URL="sqlite:$work/tasker.db"

@@ -54,6 +54,19 @@ rc=0
 wait "$run" || rc=$?
 is "tasker run of a cancelled task exits with 4" "$rc" 4
 
+rm -f self
+"$tasker" run case.yaml >"$out" 2>"$err" &
+run=$!
+succeeds "a step of another run runs" eventually test -s self
+kill -TERM "$run"
+rc=0
+wait "$run" || rc=$?
+is "an interrupted run exits with 128 and the signal" "$rc" 143
+contains "it says where the task is" "$err" 'stays in the database'
+succeeds "its program is stopped" eventually gone "$(cat self)"
+is "its task is free" "$("$tasker" list --json | jq -c '.tasks[0] | .state')" '"in_progress"'
+t cancel "$("$tasker" list --json | jq '.tasks[0].task_id')"
+
 # ---- trying again
 template again <<'STEPS'
   - name: only
