@@ -11,6 +11,7 @@
 #include "api/api.h"
 
 #define BATCH 500
+#define CURSOR_MAX 64 // bytes
 #define BATCHES_MAX 20 // read before an answer, however few events match
 #define WAIT_SLICE_MS 50
 
@@ -36,13 +37,18 @@ static int query_log(struct tasker *t, const char *after, int64_t limit, struct 
     const struct json *args;
 
     buf_init(&text, 4096);
+    if (after != NULL && strlen(after) > CURSOR_MAX) {
+        err_set(err, TASKER_E_INVALID, "the cursor is too long to be one");
+        err_where(err, 0, 0, "$.after");
+        return TASKER_E_INVALID;
+    }
     jw_open(&text, '{');
     if (after != NULL)
         jw_kstr(&text, "after", after);
     jw_kint(&text, "limit", limit);
     jw_close(&text, '}');
     if (buf_failed(&text))
-        return err_set(err, TASKER_E_INVALID, "the cursor is too long to be one");
+        return err_nomem(err);
     int rc = json_parse(arena, buf_view(&text), &args, err);
     if (rc == 0)
         rc = engine_query(t->engine, "log", args, out, err);

@@ -300,8 +300,10 @@ static int answer(struct handout *h, struct lane_input *in, tasker_error *err)
 int engine_complete(struct handout *h, struct blob *results, struct span log, tasker_error *err)
 {
     struct lane_input *in = lane_input_new(IN_ANSWER);
-    if (!in)
+    if (!in) {
+        blob_unref(results);
         return err_nomem(err);
+    }
     in->answer.answer = ANSWER_COMPLETE;
     in->answer.results = results;
     in->answer.log = log.len ? blob_new(log.p, log.len) : NULL;

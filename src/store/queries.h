@@ -42,11 +42,12 @@
 //   "directory", "created_at"}]}, current ones
 // - template.show {namespace ("default"), name, version ("latest")}: the same members and
 //   "definition", the canonical form
-// - health {}: {"tasks": {state: count}, "steps": {state: count}, "engines": [{"lane_id", "name",
-//   "host", "process", "alive", "lease_until", "silent_seconds", "started_at", "classes",
-//   "tasks"}], "queue": {"active", "owned", "due", "scheduled", "stranded", "oldest_due_at"},
-//   "offers": {"open", "running"}, "unserved": [{"handler_class", "steps"}], "set_aside":
-//   [{"task_id", "reason", "at"}]}
+// - health {}: {"tasks": {state: count}, "steps": {state: count}, "unfinished", "unservable",
+//   "engines": [{"lane_id", "name", "host", "process", "alive", "lease_until", "silent_seconds",
+//   "started_at", "classes", "tasks"}], "queue": {"active", "owned", "due", "scheduled",
+//   "stranded", "oldest_due_at"}, "offers": {"open", "running"}, "unserved": [{"handler_class",
+//   "steps"}], "set_aside": [{"task_id", "reason", "at"}]}. unservable: unfinished tasks that can
+//   only wait for a worker that nobody has.
 // - log {after ("0.0"), limit (100, 1..1000)}: {"events": [EVENT], "cursor", "more"}, the
 //   transition rows behind a cursor as events. A cursor is "<id of a task's transition>.<id of a
 //   step's>": everything up to both has been given. Events of one task stand in order: its start

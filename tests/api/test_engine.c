@@ -711,6 +711,10 @@ static void a_late_worker_hears_of_a_cancellation(void **state)
     while (!tasker_step_cancel_requested(s))
         continue;
     assert_int_equal(tasker_step_complete(s, "1", 1, NULL, 0, &error), TASKER_E_STALE);
+    assert_string_equal(wait_state(id), "cancelled");
+    show(id);
+    assert_pick("steps.0.state", "cancelled");
+    assert_pick("steps.0.results", "null");
 }
 
 #define S(name) cmocka_unit_test_setup_teardown(name, started, gone)

@@ -482,6 +482,26 @@ static void health_counts_and_names_what_needs_a_person(void **state)
     assert_pick("set_aside.0.task_id", "5");
 }
 
+static void tasks_that_only_a_missing_worker_can_move_are_counted(void **state)
+{
+    (void)state;
+    put_running();
+    put_lane(2, "dead", NOW - SECOND, "[\"D\"]");
+    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt,"
+        " handler_class, deadline_us) VALUES (9, 1, 4, 1, 'D', 0)");
+    assert_int_equal(ask_store("health", "{}"), 0);
+    assert_pick("unfinished", "1");
+    assert_pick("unservable", "0"); // a can run
+    sql("INSERT INTO tasker_core_dispatch(token, task_id, workflow_step_id, attempt,"
+        " handler_class, deadline_us) VALUES (10, 1, 1, 1, 'A', 0)");
+    sql("UPDATE tasker_core_lanes SET classes = '[]' WHERE lane_id = 1");
+    assert_int_equal(ask_store("health", "{}"), 0);
+    assert_pick("unservable", "1");
+    put_lane(3, "helper", NOW + SECOND, "[\"D\"]");
+    assert_int_equal(ask_store("health", "{}"), 0);
+    assert_pick("unservable", "0");
+}
+
 // ---- memory
 
 static void every_failed_allocation_is_an_error(void **state)
@@ -546,6 +566,7 @@ int main(void)
         Q(tasks_are_found_by_state_and_name),
         Q(the_newest_template_is_found_by_number),
         Q(health_counts_and_names_what_needs_a_person),
+        Q(tasks_that_only_a_missing_worker_can_move_are_counted),
         Q(every_failed_allocation_is_an_error),
     };
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);
