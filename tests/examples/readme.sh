@@ -32,8 +32,9 @@ check "the demo ends every order" '^300 orders in .*: 263 complete, 37 failed fo
 check "the demo charges nobody twice" 'none was charged twice'
 check "the template is valid" 'valid: default/report@0.1.0'
 check "the first task is complete after a retry" 'task 1: complete'
-check "the third task of the batch failed" 'count_words'
-check "the program's log is shown" 'null'
-check "the settled task is complete" 'complete'
+check "the task without a text failed" 'blocked by failed step (count_words|find_longest)'
+check "and is explained" 'failed for good after 3 of 3 attempts'
+check "the program's log is shown" 'jq: error'
+check "the settled task is complete" 'the longest is "'
 [ $failed -eq 0 ] || sed 's/^/# /' "$work/out"
 exit $failed
