@@ -35,6 +35,6 @@ check "the first task is complete after a retry" 'task 1: complete'
 check "the task without a text failed" 'blocked by failed step (count_words|find_longest)'
 check "and is explained" 'failed for good after 3 of 3 attempts'
 check "the program's log is shown" 'jq: error'
-check "the settled task is complete" 'the longest is "'
+check "the settled task is complete" '^state +complete'
 [ $failed -eq 0 ] || sed 's/^/# /' "$work/out"
 exit $failed
