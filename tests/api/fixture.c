@@ -3,6 +3,8 @@
 // said.
 #include "fixture.h"
 
+#include "base/mem.h"
+
 #define LONG_MS 20000 // longer than anything takes, also under sanitizers
 
 tasker *t;
@@ -144,6 +146,16 @@ const char *step_path(const char *step, const char *member)
     }
     fail_msg("there is no step %s in %s", step, answer);
     return NULL;
+}
+
+void fail_allocation(uint64_t n)
+{
+    mem_fail_after(n);
+}
+
+bool allocation_failed(void)
+{
+    return mem_failed();
 }
 
 // ---- workers

@@ -56,6 +56,11 @@ const char *picked(const char *path);
 void show(int64_t task_id);
 const char *step_path(const char *step, const char *member);
 
+// fail_allocation makes the n-th allocation of this thread fail (0: none); allocation_failed says
+// whether it came to that.
+void fail_allocation(uint64_t n);
+bool allocation_failed(void);
+
 // ---- workers
 tasker_worker *open_worker(const char *handler_class, int concurrency);
 // take waits for the next step, which must come; taken_nothing makes sure that none is there.

@@ -4,8 +4,6 @@
 // on without what it could not keep; it loses no memory and the handle goes on working.
 #include "fixture.h"
 
-#include "base/mem.h"
-
 static const char yaml[] =
     "{name: checked, task_handler_class: C, schema: {type: object, properties: {a: {type: "
     "integer}}},"
@@ -175,10 +173,10 @@ static void every_call_survives_each_failed_allocation(void **state)
         uint64_t n = 1;
         for (bool failed = true; failed; n++) {
             assert_true(n < 5000);
-            mem_fail_after(n);
+            fail_allocation(n);
             int rc = calls[i].run();
-            failed = mem_failed();
-            mem_fail_after(0);
+            failed = allocation_failed();
+            fail_allocation(0);
             if (rc < 0 && !(failed && rc == TASKER_E_NOMEM))
                 fail_msg("%s, allocation %d: %s: %s", calls[i].name, (int)n, tasker_error_name(rc),
                          error.message);
@@ -197,17 +195,17 @@ static void a_step_that_could_not_be_answered_is_answered_again(void **state)
     int rc = TASKER_E_NOMEM;
 
     for (uint64_t n = 1; rc == TASKER_E_NOMEM; n++) {
-        mem_fail_after(n);
+        fail_allocation(n);
         rc = tasker_step_document(s, &text, &error);
-        mem_fail_after(0);
+        fail_allocation(0);
     }
     assert_int_equal(rc, 0);
     tasker_text_free(text);
     rc = TASKER_E_NOMEM;
     for (uint64_t n = 1; rc == TASKER_E_NOMEM; n++) {
-        mem_fail_after(n);
+        fail_allocation(n);
         rc = tasker_step_complete(s, "{\"x\":[1,2,3]}", 13, "log", 3, &error);
-        mem_fail_after(0);
+        fail_allocation(0);
     }
     assert_int_equal(rc, 0);
     assert_string_equal(wait_state(task_id), "complete");
