@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// args.c - the command line: --name value, --name=value, --flag, words; `--` ends the options, `-` is a word.
+// args.c - the command line: --name value, --name=value, --flag, words; `--` ends the options, `-`
+// is a word.
 //
-// Options may stand anywhere, and may be shortened as long as only one of the command's begins so. An option that is given twice counts by its last value, unless the command reads all.
+// Options may stand anywhere, and may be shortened as long as only one of the command's begins so.
+// An option that is given twice counts by its last value, unless the command reads all.
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +13,8 @@
 
 const struct option global_options[] = {
     {"db", "URI", "the database (default: TASKER_DATABASE_URL, else sqlite:tasker.db)"},
-    {"env", "NAME", "the environment that templates are read for (default: TASKER_ENV, else development)"},
+    {"env", "NAME",
+     "the environment that templates are read for (default: TASKER_ENV, else development)"},
     {"json", NULL, "print JSON"},
     {"help", NULL, "explain the command"},
     {NULL, NULL, NULL},
@@ -54,7 +57,8 @@ static int usage(tasker_error *err, const char *fmt, const char *what)
 }
 
 // Takes the option at argv[i]; returns how many arguments it used.
-static int take_option(struct cli *c, int argc, char **argv, int i, const struct option *known, tasker_error *err)
+static int take_option(struct cli *c, int argc, char **argv, int i, const struct option *known,
+                       tasker_error *err)
 {
     static const char help[] = "--help";
     const char *arg = strcmp(argv[i], "-h") == 0 ? help : argv[i];
@@ -139,7 +143,8 @@ bool args_flag(const struct args *a, const char *name)
     return args_value(a, name) != NULL;
 }
 
-int args_number(const struct args *a, const char *name, int64_t low, int64_t high, int64_t *ret, tasker_error *err)
+int args_number(const struct args *a, const char *name, int64_t low, int64_t high, int64_t *ret,
+                tasker_error *err)
 {
     const char *text = args_value(a, name);
     char *end;
@@ -149,7 +154,8 @@ int args_number(const struct args *a, const char *name, int64_t low, int64_t hig
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || value < low || value > high)
-        return err_set(err, TASKER_E_INVALID, "--%s must be a whole number from %lld to %lld, not \"%.40s\"", name,
+        return err_set(err, TASKER_E_INVALID,
+                       "--%s must be a whole number from %lld to %lld, not \"%.40s\"", name,
                        (long long)low, (long long)high, text);
     *ret = value;
     return 0;
@@ -164,7 +170,8 @@ int args_milliseconds(const struct args *a, const char *name, int *ret, tasker_e
         return 0;
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(value) || value < 0 || value > 2000000)
-        return err_set(err, TASKER_E_INVALID, "--%s must be a number of seconds from 0 to 2000000, not \"%.40s\"", name,
+        return err_set(err, TASKER_E_INVALID,
+                       "--%s must be a number of seconds from 0 to 2000000, not \"%.40s\"", name,
                        text);
     *ret = (int)(value * 1000 + 0.5);
     return 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // bench.c - `tasker bench`: which workloads, how often, in which database, and the report.
 //
-// fsync_ms is what the disk takes for one durable write of 4 KiB into a file that has its room already, as a database's
-// log has: a chain of four steps needs five commits, so five times that is about the least that W5 can take here.
+// fsync_ms is what the disk takes for one durable write of 4 KiB into a file that has its room
+// already, as a database's log has: a chain of four steps needs five commits, so five times that is
+// about the least that W5 can take here.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static void remove_database(const char *path)
     }
 }
 
-static int run_once(const struct cli *c, const struct workload *w, struct measure *ret, tasker_error *err)
+static int run_once(const struct cli *c, const struct workload *w, struct measure *ret,
+                    tasker_error *err)
 {
     char path[64], uri[80];
 
@@ -61,12 +63,14 @@ static int run_once(const struct cli *c, const struct workload *w, struct measur
     return rc;
 }
 
-static int run_workload(const struct cli *c, const struct workload *w, int64_t runs, struct report *ret, tasker_error *err)
+static int run_workload(const struct cli *c, const struct workload *w, int64_t runs,
+                        struct report *ret, tasker_error *err)
 {
     struct measure all[RUNS_MAX];
 
     for (int64_t i = 0; i < runs; i++) {
-        note(c, "%s: %u %s, run %lld of %lld", w->name, w->tasks, w->what, (long long)i + 1, (long long)runs);
+        note(c, "%s: %u %s, run %lld of %lld", w->name, w->tasks, w->what, (long long)i + 1,
+             (long long)runs);
         int rc = run_once(c, w, &all[i], err);
         if (rc < 0)
             return rc;
@@ -80,7 +84,8 @@ static int run_workload(const struct cli *c, const struct workload *w, int64_t r
 
 static int write_durably(int fd, const void *block, size_t size, int place)
 {
-    return pwrite(fd, block, size, (off_t)size * place) == (ssize_t)size && fdatasync(fd) == 0 ? 0 : -1;
+    return pwrite(fd, block, size, (off_t)size * place) == (ssize_t)size && fdatasync(fd) == 0 ? 0
+                                                                                               : -1;
 }
 
 static int make_room(int fd, const void *block, size_t size)
@@ -130,23 +135,25 @@ static void print_json(const struct report *list, size_t count, double sync_ms)
     printf("{\"workloads\":[");
     for (size_t i = 0; i < count; i++) {
         const struct report *r = &list[i];
-        printf("%s{\"workload\":\"%s\",\"tasks\":%u,\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%.1f,\"p50_ms\":%.3f,"
+        printf("%s{\"workload\":\"%s\",\"tasks\":%u,\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%"
+               ".1f,\"p50_ms\":%.3f,"
                "\"p99_ms\":%.3f,\"cpu_us_per_step\":%.1f,\"peak_rss_mb\":%.1f}",
-               i > 0 ? "," : "", r->w->name, r->w->tasks, r->w->tasks * r->w->steps, r->m.seconds, steps_per_second(r),
-               r->m.p50_ms, r->m.p99_ms, r->m.cpu_us_per_step, r->m.peak_rss_mb);
+               i > 0 ? "," : "", r->w->name, r->w->tasks, r->w->tasks * r->w->steps, r->m.seconds,
+               steps_per_second(r), r->m.p50_ms, r->m.p99_ms, r->m.cpu_us_per_step,
+               r->m.peak_rss_mb);
     }
     printf("],\"fsync_ms\":%.3f}\n", sync_ms);
 }
 
 static void print_people(const struct report *list, size_t count, double sync_ms)
 {
-    printf("%-4s %6s %6s %9s %9s %9s %9s %9s %8s  %s\n", "", "tasks", "steps", "seconds", "steps/s", "p50 ms", "p99 ms",
-           "us/step", "peak MB", "what");
+    printf("%-4s %6s %6s %9s %9s %9s %9s %9s %8s  %s\n", "", "tasks", "steps", "seconds", "steps/s",
+           "p50 ms", "p99 ms", "us/step", "peak MB", "what");
     for (size_t i = 0; i < count; i++) {
         const struct report *r = &list[i];
         printf("%-4s %6u %6u %9.3f %9.0f %9.2f %9.2f %9.1f %8.1f  %s\n", r->w->name, r->w->tasks,
-               r->w->tasks * r->w->steps, r->m.seconds, steps_per_second(r), r->m.p50_ms, r->m.p99_ms,
-               r->m.cpu_us_per_step, r->m.peak_rss_mb, r->w->what);
+               r->w->tasks * r->w->steps, r->m.seconds, steps_per_second(r), r->m.p50_ms,
+               r->m.p99_ms, r->m.cpu_us_per_step, r->m.peak_rss_mb, r->w->what);
     }
     printf("a durable write of 4 KiB takes %.3f ms here: %.0f bare commits a second\n", sync_ms,
            sync_ms > 0 ? 1000 / sync_ms : 0);
@@ -175,7 +182,8 @@ int command_bench(struct cli *c)
             return fail(c, &err);
     }
     if (count == 0) {
-        err_set(&err, TASKER_E_INVALID, "--workload must be W1 to W6, or all, not \"%.40s\"", chosen);
+        err_set(&err, TASKER_E_INVALID, "--workload must be W1 to W6, or all, not \"%.40s\"",
+                chosen);
         return usage_error(c, "bench", &err);
     }
     double sync_ms = measure_sync();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // bench_load.c - the shapes of the workloads, a worker that does nothing, and one measured run.
 //
-// A burst hands in all tasks at once: its latencies count from that moment, so they say how long the last in the queue
-// waits. A single run hands in one task after the other: its latencies are those of an idle engine.
+// A burst hands in all tasks at once: its latencies count from that moment, so they say how long
+// the last in the queue waits. A single run hands in one task after the other: its latencies are
+// those of an idle engine.
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "cli/bench.h"
 
 #define CONCURRENCY 1024
-#define SILENCE_MS 60000  // without an event for so long, something is broken
+#define SILENCE_MS 60000 // without an event for so long, something is broken
 
 // ---- shapes
 
@@ -120,10 +121,12 @@ static void *serve(void *arg)
 
     while ((rc = tasker_worker_poll(worker, -1, &steps[0], NULL)) >= 0) {
         size_t count = rc > 0 ? 1 : 0;
-        while (count > 0 && count < CONCURRENCY && tasker_worker_poll(worker, 0, &steps[count], NULL) == 1)
+        while (count > 0 && count < CONCURRENCY &&
+               tasker_worker_poll(worker, 0, &steps[count], NULL) == 1)
             count++;
         for (size_t i = 0; i < count; i++)
-            if (tasker_step_complete(steps[i], result, sizeof(result) - 1, NULL, 0, NULL) == TASKER_E_INVALID)
+            if (tasker_step_complete(steps[i], result, sizeof(result) - 1, NULL, 0, NULL) ==
+                TASKER_E_INVALID)
                 return NULL;
     }
     return NULL;
@@ -137,10 +140,10 @@ struct load {
     tasker_worker *worker;
     tasker_events *events;
     struct buf request;
-    int64_t begun;       // monotonic, of the burst
-    int64_t *latencies;  // microseconds, by order of completion
+    int64_t begun;      // monotonic, of the burst
+    int64_t *latencies; // microseconds, by order of completion
     unsigned count;
-    tasker_error err;    // of the thread that counts
+    tasker_error err; // of the thread that counts
     int rc;
 };
 
@@ -151,7 +154,8 @@ static int next_end(struct load *l, tasker_error *err)
 
     int rc = tasker_events_next(l->events, SILENCE_MS, &text, err);
     if (rc == 0)
-        return err_set(err, TASKER_E_TIMEOUT, "%s: nothing happened for %d s", l->w->name, SILENCE_MS / 1000);
+        return err_set(err, TASKER_E_TIMEOUT, "%s: nothing happened for %d s", l->w->name,
+                       SILENCE_MS / 1000);
     if (rc < 0)
         return rc;
     const char *data = tasker_text_data(text);
@@ -334,7 +338,8 @@ static int run_load(struct load *l, struct measure *ret, tasker_error *err)
     return rc;
 }
 
-int workload_run(const struct cli *c, const char *uri, const struct workload *w, struct measure *ret, tasker_error *err)
+int workload_run(const struct cli *c, const char *uri, const struct workload *w,
+                 struct measure *ret, tasker_error *err)
 {
     struct load l = {.w = w};
     struct cli here = *c;

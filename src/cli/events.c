@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-#define SLICE_MS 200  // how soon a signal is noticed
+#define SLICE_MS 200 // how soon a signal is noticed
 
 const struct option events_options[] = {
     {"follow", NULL, "wait for more"},

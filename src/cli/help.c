@@ -19,8 +19,8 @@ static void print_options(FILE *out, const struct option *list, const char *titl
 
 void help_command(FILE *out, const struct command *cmd)
 {
-    fprintf(out, "usage: tasker %s%s%s%s\n\n%s.\n", cmd->name, cmd->usage[0] != '\0' ? " " : "", cmd->usage,
-            cmd->options->name != NULL ? " [options]" : "", cmd->summary);
+    fprintf(out, "usage: tasker %s%s%s%s\n\n%s.\n", cmd->name, cmd->usage[0] != '\0' ? " " : "",
+            cmd->usage, cmd->options->name != NULL ? " [options]" : "", cmd->summary);
     if (cmd->details[0] != '\0')
         fprintf(out, "\n%s\n", cmd->details);
     print_options(out, cmd->options, "options");
@@ -50,9 +50,11 @@ void help_operation(FILE *out, const tasker_operation_info *op)
     fprintf(out, " [options]\n\n%s.\n", op->summary);
     const struct option *options = operation_options(&arena, op);
     if (options != NULL)
-        print_options(out, options, "arguments (those in the usage line may stand without their names)");
+        print_options(out, options,
+                      "arguments (those in the usage line may stand without their names)");
     print_options(out, global_options, "options of every command");
-    fprintf(out, "\nJSON is given as it is, as @file, or as - for standard input. Permission: %s\n", op->permission);
+    fprintf(out, "\nJSON is given as it is, as @file, or as - for standard input. Permission: %s\n",
+            op->permission);
 }
 
 static void print_operation(FILE *out, const tasker_operation_info *op)
@@ -61,8 +63,8 @@ static void print_operation(FILE *out, const tasker_operation_info *op)
 
     operation_words(op, words);
     const char *word = operation_short(op);
-    fprintf(out, "  %-20s %s%s%s%s\n", words, op->summary, word != NULL ? " (short: " : "", word != NULL ? word : "",
-            word != NULL ? ")" : "");
+    fprintf(out, "  %-20s %s%s%s%s\n", words, op->summary, word != NULL ? " (short: " : "",
+            word != NULL ? word : "", word != NULL ? ")" : "");
 }
 
 bool help_group(FILE *out, const char *word)
@@ -93,7 +95,8 @@ void help_overview(FILE *out)
     for (size_t i = 0; (op = tasker_operation(i)) != NULL; i++)
         print_operation(out, op);
     print_options(out, global_options, "options of every command");
-    fprintf(out, "\nexit codes: 0 done, 3 the task ended in error, 4 it was cancelled, 64 wrong usage, 65 wrong input,\n"
+    fprintf(out, "\nexit codes: 0 done, 3 the task ended in error, 4 it was cancelled, 64 wrong "
+                 "usage, 65 wrong input,\n"
                  "66 not found, 74 input or output, 75 try again, 78 configuration\n"
                  "\nmore: tasker help COMMAND\n");
 }

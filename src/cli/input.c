@@ -33,7 +33,8 @@ int read_input(const char *path, struct buf *out, tasker_error *err)
 
     FILE *f = fopen(path, "re");
     if (f == NULL)
-        return err_errno(err, errno == ENOENT ? TASKER_E_NOT_FOUND : TASKER_E_IO, errno, "%s cannot be opened", path);
+        return err_errno(err, errno == ENOENT ? TASKER_E_NOT_FOUND : TASKER_E_IO, errno,
+                         "%s cannot be opened", path);
     int rc = read_stream(f, path, out, err);
     fclose(f);
     return rc;
@@ -83,15 +84,18 @@ int cli_open(const struct cli *c, const char *more, tasker **ret, tasker_error *
     return tasker_open(c->db, buf_view(&options).p, ret, err);
 }
 
-// Every finding of a template as file:line:column: message, the file called as it was on the command line.
-static int print_findings(const struct cli *c, const char *path, const tasker_text *text, const tasker_error *first)
+// Every finding of a template as file:line:column: message, the file called as it was on the
+// command line.
+static int print_findings(const struct cli *c, const char *path, const tasker_text *text,
+                          const tasker_error *first)
 {
     CLEANUP(arena_done) struct arena arena;
     const struct json *root, *list;
 
     arena_init(&arena);
     struct span all = {tasker_text_data(text), tasker_text_size(text)};
-    if (json_parse(&arena, all, &root, NULL) < 0 || (list = json_get(root, "errors")) == NULL || list->count == 0)
+    if (json_parse(&arena, all, &root, NULL) < 0 || (list = json_get(root, "errors")) == NULL ||
+        list->count == 0)
         return fail(c, first);
     if (c->json) {
         fwrite(all.p, 1, all.len, stderr);
@@ -99,15 +103,18 @@ static int print_findings(const struct cli *c, const char *path, const tasker_te
         return tasker_error_exit(first->code);
     }
     for (const struct json *e = list->child; e != NULL; e = e->next) {
-        struct span line = json_text(e, "line"), column = json_text(e, "column"), message = json_text(e, "message");
-        fprintf(stderr, "%s:%.*s:%.*s: %.*s\n", path, (int)line.len, line.p, (int)column.len, column.p,
-                (int)message.len, message.p);
+        struct span line = json_text(e, "line"), column = json_text(e, "column"),
+                    message = json_text(e, "message");
+        fprintf(stderr, "%s:%.*s:%.*s: %.*s\n", path, (int)line.len, line.p, (int)column.len,
+                column.p, (int)message.len, message.p);
     }
-    fprintf(stderr, "tasker: %zu %s in %s\n", list->count, list->count == 1 ? "error" : "errors", path);
+    fprintf(stderr, "tasker: %zu %s in %s\n", list->count, list->count == 1 ? "error" : "errors",
+            path);
     return tasker_error_exit(first->code);
 }
 
-int cli_register(const struct cli *c, tasker *t, const char *path, bool replace, tasker_text **ret_text)
+int cli_register(const struct cli *c, tasker *t, const char *path, bool replace,
+                 tasker_text **ret_text)
 {
     CLEANUP(buf_done) struct buf text;
     char resolved[PATH_MAX];
@@ -118,7 +125,8 @@ int cli_register(const struct cli *c, tasker *t, const char *path, bool replace,
     int rc = read_input(path, &text, &err);
     if (rc < 0)
         return fail(c, &err);
-    // Programs are looked for in the template's folder, by any process on the database: its name must be a full one.
+    // Programs are looked for in the template's folder, by any process on the database: its name
+    // must be a full one.
     bool file = strcmp(path, "-") != 0 && realpath(path, resolved) != NULL;
     struct span all = buf_view(&text);
     rc = tasker_register(t, all.p, all.len, file ? resolved : NULL, replace, &answer, &err);
@@ -127,18 +135,22 @@ int cli_register(const struct cli *c, tasker *t, const char *path, bool replace,
         return 0;
     }
     if (rc == TASKER_E_CONFLICT)
-        err_remedy(&err, "raise its version, or use --replace (running tasks keep what they started with)");
-    rc = rc == TASKER_E_INVALID && answer != NULL ? print_findings(c, path, answer, &err) : fail(c, &err);
+        err_remedy(
+            &err,
+            "raise its version, or use --replace (running tasks keep what they started with)");
+    rc = rc == TASKER_E_INVALID && answer != NULL ? print_findings(c, path, answer, &err)
+                                                  : fail(c, &err);
     tasker_text_free(answer);
     return rc;
 }
 
-int cli_call(tasker *t, const char *operation, const char *arguments, struct arena *arena, tasker_text **ret_text,
-             const struct json **ret, tasker_error *err)
+int cli_call(tasker *t, const char *operation, const char *arguments, struct arena *arena,
+             tasker_text **ret_text, const struct json **ret, tasker_error *err)
 {
     tasker_text *text;
 
-    int rc = tasker_call(t, operation, arguments, arguments != NULL ? strlen(arguments) : 0, &text, err);
+    int rc =
+        tasker_call(t, operation, arguments, arguments != NULL ? strlen(arguments) : 0, &text, err);
     if (rc < 0)
         return rc;
     rc = json_parse(arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, ret, err);
@@ -185,7 +197,8 @@ void signals_block(void)
 
 bool signals_wait(int timeout_ms, int *ret_signal)
 {
-    struct timespec time = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    struct timespec time = {.tv_sec = timeout_ms / 1000,
+                            .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     sigset_t set;
 
     stop_signals(&set);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// operations.c - the operations of the library as commands: "task.list" is `tasker task list`. Nothing here knows any
-// single operation, but for three whose answers deserve a better form than a table.
+// operations.c - the operations of the library as commands: "task.list" is `tasker task list`.
+// Nothing here knows any single operation, but for three whose answers deserve a better form than a
+// table.
 //
-// An argument with a place may stand as a word or as --name; underscores of names are dashes on the command line.
+// An argument with a place may stand as a word or as --name; underscores of names are dashes on the
+// command line.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +25,9 @@ void operation_words(const tasker_operation_info *op, char out[96])
 static const struct {
     const char *word, *operation;
 } shorts[] = {
-    {"list", "task.list"},   {"show", "task.show"}, {"explain", "task.explain"},    {"cancel", "task.cancel"},
-    {"retry", "task.retry"}, {"logs", "step.log"},  {"health", "health.status"},
+    {"list", "task.list"},       {"show", "task.show"},   {"explain", "task.explain"},
+    {"cancel", "task.cancel"},   {"retry", "task.retry"}, {"logs", "step.log"},
+    {"health", "health.status"},
 };
 
 const char *operation_short(const tasker_operation_info *op)
@@ -81,7 +84,8 @@ const struct option *operation_options(struct arena *arena, const tasker_operati
         for (char *p = name; p != NULL && *p != '\0'; p++)
             if (*p == '_')
                 *p = '-';
-        list[i] = (struct option){name, strcmp(a->type, "boolean") == 0 ? NULL : a->type, a->summary};
+        list[i] =
+            (struct option){name, strcmp(a->type, "boolean") == 0 ? NULL : a->type, a->summary};
     }
     return arena->failed ? NULL : list;
 }
@@ -95,7 +99,8 @@ static int add_integer(struct buf *out, const char *name, const char *text, task
     errno = 0;
     long long n = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0)
-        return err_set(err, TASKER_E_INVALID, "%s must be a whole number, not \"%.40s\"", name, text);
+        return err_set(err, TASKER_E_INVALID, "%s must be a whole number, not \"%.40s\"", name,
+                       text);
     jw_int(out, n);
     return 0;
 }
@@ -111,7 +116,8 @@ static int add_json(struct buf *out, const char *name, const char *text, tasker_
     return rc;
 }
 
-static int add_argument(struct buf *out, const tasker_argument *a, const char *text, tasker_error *err)
+static int add_argument(struct buf *out, const tasker_argument *a, const char *text,
+                        tasker_error *err)
 {
     jw_key(out, a->name);
     if (strcmp(a->type, "integer") == 0)
@@ -125,8 +131,8 @@ static int add_argument(struct buf *out, const tasker_argument *a, const char *t
     return 0;
 }
 
-static int make_arguments(const struct args *args, const tasker_operation_info *op, const struct option *options,
-                          struct buf *out, tasker_error *err)
+static int make_arguments(const struct args *args, const tasker_operation_info *op,
+                          const struct option *options, struct buf *out, tasker_error *err)
 {
     size_t places = 0;
 
@@ -157,9 +163,10 @@ static void print_log(const struct cli *c, const struct json *v)
     const struct json *attempts = json_get(v, "attempts");
 
     for (const struct json *a = attempts != NULL ? attempts->child : NULL; a != NULL; a = a->next) {
-        struct span n = json_text(a, "attempt"), outcome = json_text(a, "outcome"), text = json_text(a, "text");
-        printf("%s--- attempt %.*s: %.*s%s\n", c->colour ? COLOUR_DIM : "", (int)n.len, n.p, (int)outcome.len, outcome.p,
-               c->colour ? COLOUR_END : "");
+        struct span n = json_text(a, "attempt"), outcome = json_text(a, "outcome"),
+                    text = json_text(a, "text");
+        printf("%s--- attempt %.*s: %.*s%s\n", c->colour ? COLOUR_DIM : "", (int)n.len, n.p,
+               (int)outcome.len, outcome.p, c->colour ? COLOUR_END : "");
         print_clean(stdout, text);
         if (text.len > 0 && text.p[text.len - 1] != '\n')
             putchar('\n');
@@ -181,7 +188,8 @@ static void print_list(const struct cli *c, const struct json *v)
 
 static void print_explained(const struct cli *c, const struct json *step)
 {
-    struct span name = json_text(step, "step"), state = json_text(step, "state"), text = json_text(step, "explanation");
+    struct span name = json_text(step, "step"), state = json_text(step, "state"),
+                text = json_text(step, "explanation");
     const char *colour = c->colour ? state_colour(state) : "";
 
     printf("  %.*s  %s%.*s%s  ", (int)name.len, name.p, colour, (int)state.len, state.p,
@@ -192,11 +200,12 @@ static void print_explained(const struct cli *c, const struct json *step)
 
 static void print_explanation(const struct cli *c, const struct json *v)
 {
-    struct span id = json_text(v, "task_id"), state = json_text(v, "state"), next = json_text(v, "next");
+    struct span id = json_text(v, "task_id"), state = json_text(v, "state"),
+                next = json_text(v, "next");
     const struct json *steps = json_get(v, "steps");
 
-    printf("task %.*s is %s%.*s%s: ", (int)id.len, id.p, c->colour ? state_colour(state) : "", (int)state.len, state.p,
-           c->colour ? COLOUR_END : "");
+    printf("task %.*s is %s%.*s%s: ", (int)id.len, id.p, c->colour ? state_colour(state) : "",
+           (int)state.len, state.p, c->colour ? COLOUR_END : "");
     print_clean(stdout, json_text(v, "explanation"));
     putchar('\n');
     for (const struct json *s = steps != NULL ? steps->child : NULL; s != NULL; s = s->next)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // print.c - output for people: errors, tables, values. JSON goes out as it came in.
 //
-// Any answer of an operation can be printed: an array of objects becomes a table, an object becomes lines of name and
-// value with its arrays of objects as tables below. Texts of others are cleaned of control characters, so that nothing
-// stored in the database can speak to a terminal.
+// Any answer of an operation can be printed: an array of objects becomes a table, an object becomes
+// lines of name and value with its arrays of objects as tables below. Texts of others are cleaned
+// of control characters, so that nothing stored in the database can speak to a terminal.
 #include <inttypes.h>
 #include <string.h>
 
@@ -21,9 +21,12 @@ struct view {
 };
 
 static const struct view views[] = {
-    {"tasks", {"task_id", "namespace", "name", "version", "state", "priority", "requested_at", "duration_ms"}},
-    {"steps", {"name", "state", "attempts", "retry_limit", "handler_class", "started_at", "finished_at",
-               "next_retry_at", "error"}},
+    {"tasks",
+     {"task_id", "namespace", "name", "version", "state", "priority", "requested_at",
+      "duration_ms"}},
+    {"steps",
+     {"name", "state", "attempts", "retry_limit", "handler_class", "started_at", "finished_at",
+      "next_retry_at", "error"}},
     {"run", {"name", "state", "attempts", "results", "error"}},
     {"transitions", {"from", "to", "at", "metadata"}},
     {"engines", {"name", "host", "process", "alive", "tasks", "lease_until", "classes"}},
@@ -35,8 +38,8 @@ struct colour_row {
 };
 
 static const struct colour_row colours[] = {
-    {"complete", "\033[32m"},  {"resolved_manually", "\033[32m"}, {"error", "\033[31m"}, {"cancelled", "\033[35m"},
-    {"in_progress", "\033[33m"}, {"pending", "\033[36m"},
+    {"complete", "\033[32m"},  {"resolved_manually", "\033[32m"}, {"error", "\033[31m"},
+    {"cancelled", "\033[35m"}, {"in_progress", "\033[33m"},       {"pending", "\033[36m"},
 };
 
 const char *state_colour(struct span state)
@@ -87,7 +90,8 @@ static void error_text(const struct cli *c, const tasker_error *err)
     const char *red = c->colour_err ? "\033[31m" : "", *end = c->colour_err ? COLOUR_END : "";
 
     if (err->where[0] != '\0' && err->line > 0)
-        fprintf(stderr, "%stasker:%s %s:%d:%d: %s\n", red, end, err->where, err->line, err->column, err->message);
+        fprintf(stderr, "%stasker:%s %s:%d:%d: %s\n", red, end, err->where, err->line, err->column,
+                err->message);
     else if (err->where[0] != '\0')
         fprintf(stderr, "%stasker:%s %s (at %s)\n", red, end, err->message, err->where);
     else
@@ -194,7 +198,8 @@ static void pad(struct buf *out, size_t n)
 
 static void add_coloured(const struct cli *c, struct buf *out, const struct json *v, size_t width)
 {
-    const char *colour = c->colour && v != NULL && v->type == JSON_STRING ? state_colour(v->str) : "";
+    const char *colour =
+        c->colour && v != NULL && v->type == JSON_STRING ? state_colour(v->str) : "";
 
     buf_str(out, colour);
     size_t n = add_cell(out, v, CELL_WIDTH_MAX);
@@ -210,7 +215,7 @@ struct table {
     const char *names[COLUMN_MAX];
     struct span keys[COLUMN_MAX];
     size_t widths[COLUMN_MAX];
-    bool numbers[COLUMN_MAX];  // to the right
+    bool numbers[COLUMN_MAX]; // to the right
     size_t count;
 };
 
@@ -251,7 +256,8 @@ static void measure(struct table *t, const struct json *rows)
     }
 }
 
-static void print_row(const struct cli *c, const struct table *t, const struct json *row, int indent)
+static void print_row(const struct cli *c, const struct table *t, const struct json *row,
+                      int indent)
 {
     CLEANUP(buf_done) struct buf line, cell;
 
@@ -373,8 +379,8 @@ static void print_member(const struct cli *c, const struct json *m, int indent, 
     }
     const char *colour = c->colour && m->type == JSON_STRING ? state_colour(m->str) : "";
     add_cell(&text, m, LINE_WIDTH_MAX);
-    printf("%*s%.*s%*s  %s%s%s\n", indent, "", (int)m->key.len, m->key.p, width - (int)m->key.len, "", colour,
-           buf_view(&text).p, colour[0] != '\0' ? COLOUR_END : "");
+    printf("%*s%.*s%*s  %s%s%s\n", indent, "", (int)m->key.len, m->key.p, width - (int)m->key.len,
+           "", colour, buf_view(&text).p, colour[0] != '\0' ? COLOUR_END : "");
 }
 
 static void print_object(const struct cli *c, const struct json *v, int indent)

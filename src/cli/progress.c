@@ -84,7 +84,8 @@ void progress_print(const struct cli *c, const struct json *event, bool named)
             form = &forms[i];
     if (form == NULL || c->json)
         return;
-    buf_printf(&line, "%s%s%s ", c->colour_err ? form->colour : "", form->mark, c->colour_err ? COLOUR_END : "");
+    buf_printf(&line, "%s%s%s ", c->colour_err ? form->colour : "", form->mark,
+               c->colour_err ? COLOUR_END : "");
     if (named) {
         buf_str(&line, "task ");
         add_span(&line, json_text(event, "task_id"));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // run.c - `tasker run`: one file, one task, here and now.
 //
-// An engine of this process drives only that task (claim 0). The end is learned from a live event; should the event not
-// come, because another engine took the task over, the database is asked once a second.
+// An engine of this process drives only that task (claim 0). The end is learned from a live event;
+// should the event not come, because another engine took the task over, the database is asked once
+// a second.
 #include <string.h>
 
 #include "cli/cli.h"
@@ -32,11 +33,11 @@ struct run {
     struct exec *exec;
     tasker_events *events;
     struct arena arena;
-    struct running *running;  // steps that began and did not end
-    int64_t id, deadline;     // deadline: monotonic, 0: none
-    int signal;               // that interrupted us
-    bool explained;           // that a step waits for a worker
-    char state[32];           // in the end, else ""
+    struct running *running; // steps that began and did not end
+    int64_t id, deadline;    // deadline: monotonic, 0: none
+    int signal;              // that interrupted us
+    bool explained;          // that a step waits for a worker
+    char state[32];          // in the end, else ""
 };
 
 // ---- what happens
@@ -85,7 +86,8 @@ static void mention_waiting(struct run *r)
 
     arena_init(&arena);
     if (r->explained || r->running != NULL ||
-        cli_call(r->t, "task.explain", task_arguments(arguments, r->id), &arena, &text, &v, NULL) < 0)
+        cli_call(r->t, "task.explain", task_arguments(arguments, r->id), &arena, &text, &v, NULL) <
+            0)
         return;
     steps = json_get(v, "steps");
     for (const struct json *s = steps != NULL ? steps->child : NULL; s != NULL; s = s->next) {
@@ -135,7 +137,8 @@ static int next_event(struct run *r, tasker_error *err)
     int rc = tasker_events_next(r->events, SLICE_MS, &text, err);
     if (rc <= 0)
         return rc;
-    rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event, err);
+    rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event,
+                    err);
     if (rc == 0)
         see_event(r, event);
     tasker_text_free(text);
@@ -154,7 +157,8 @@ static int watch(struct run *r, tasker_error *err)
         if (rc < 0)
             return rc;
         if (r->deadline > 0 && now > r->deadline)
-            return err_set(err, TASKER_E_TIMEOUT, "task %lld has not ended in time", (long long)r->id);
+            return err_set(err, TASKER_E_TIMEOUT, "task %lld has not ended in time",
+                           (long long)r->id);
         if (rc > 0 || now - asked < ASK_US)
             continue;
         asked = now;
@@ -182,8 +186,8 @@ static void splice(struct buf *out, const struct json *from, const char *const *
 static void print_json(const struct json *task)
 {
     static const char *const head[] = {"task_id", "state", "context", "error", NULL};
-    static const char *const step_keys[] = {"name", "state", "attempts", "results", "error", "started_at", "finished_at",
-                                            NULL};
+    static const char *const step_keys[] = {"name",  "state",      "attempts",    "results",
+                                            "error", "started_at", "finished_at", NULL};
     static const char *const tail[] = {"duration_ms", NULL};
     const struct json *steps = json_get(task, "steps");
     CLEANUP(buf_done) struct buf out;
@@ -212,7 +216,8 @@ static void print_summary(const struct run *r, const struct json *task)
 
     if (steps != NULL && steps->count > 0)
         print_table(r->c, steps, "run", 0);
-    printf("task %lld: %s%s%s", (long long)r->id, colour, r->state, colour[0] != '\0' ? COLOUR_END : "");
+    printf("task %lld: %s%s%s", (long long)r->id, colour, r->state,
+           colour[0] != '\0' ? COLOUR_END : "");
     if (ms.len > 0)
         printf(" in %.*s ms", (int)ms.len, ms.p);
     if (error.len > 0) {
@@ -231,7 +236,8 @@ static int report(struct run *r)
     tasker_error err;
 
     arena_init(&arena);
-    if (cli_call(r->t, "task.show", task_arguments(arguments, r->id), &arena, &text, &task, &err) < 0)
+    if (cli_call(r->t, "task.show", task_arguments(arguments, r->id), &arena, &text, &task, &err) <
+        0)
         return fail(r->c, &err);
     if (r->c->json)
         print_json(task);
@@ -245,7 +251,8 @@ static int report(struct run *r)
 
 // ---- from the start to the end
 
-static int start(struct run *r, int concurrency, const tasker_text *registered, struct span context, tasker_error *err)
+static int start(struct run *r, int concurrency, const tasker_text *registered, struct span context,
+                 tasker_error *err)
 {
     CLEANUP(buf_done) struct buf text;
     struct request request = {.context = context};
@@ -267,7 +274,8 @@ static int start(struct run *r, int concurrency, const tasker_text *registered, 
     return rc;
 }
 
-static int run_task(struct run *r, int concurrency, const tasker_text *registered, struct span context)
+static int run_task(struct run *r, int concurrency, const tasker_text *registered,
+                    struct span context)
 {
     tasker_error err;
 
@@ -280,11 +288,15 @@ static int run_task(struct run *r, int concurrency, const tasker_text *registere
     (void)!tasker_drain(r->t, 0, NULL);
     if (rc < 0) {
         if (rc == TASKER_E_TIMEOUT)
-            err_remedy(&err, "it stays in the database: `tasker start` goes on with it, `tasker cancel %lld` ends it",
+            err_remedy(&err,
+                       "it stays in the database: `tasker start` goes on with it, `tasker cancel "
+                       "%lld` ends it",
                        (long long)r->id);
         return fail(r->c, &err);
     }
-    note(r->c, "interrupted; task %lld stays in the database: `tasker start` goes on with it, `tasker cancel %lld` ends it",
+    note(r->c,
+         "interrupted; task %lld stays in the database: `tasker start` goes on with it, `tasker "
+         "cancel %lld` ends it",
          (long long)r->id, (long long)r->id);
     return 128 + r->signal;
 }

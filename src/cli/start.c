@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// start.c - `tasker start`: an engine with the exec worker, until a signal or until nothing is left to do.
+// start.c - `tasker start`: an engine with the exec worker, until a signal or until nothing is left
+// to do.
 //
-// A first signal drains: nothing new is handed out, running steps may finish for --drain-seconds, the rest is handed
-// back. The drain waits in a thread of its own, so that a second signal can still be heard; that one hands everything
-// back at once and kills what runs.
+// A first signal drains: nothing new is handed out, running steps may finish for --drain-seconds,
+// the rest is handed back. The drain waits in a thread of its own, so that a second signal can
+// still be heard; that one hands everything back at once and kills what runs.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,12 +13,13 @@
 #include "cli/cli.h"
 #include "worker/exec.h"
 
-#define SLICE_MS 100                // how soon a signal is noticed
-#define IDLE_SHARE 10               // --until-idle spends at most this share of its time on asking
+#define SLICE_MS 100  // how soon a signal is noticed
+#define IDLE_SHARE 10 // --until-idle spends at most this share of its time on asking
 
 const struct option start_options[] = {
     {"concurrency", "N", "programs that run at once (default: twice the processors)"},
-    {"limit", "WHAT=N", "steps at once: class:NAME=N, template:NAMESPACE/NAME=N, or steps=N; may be repeated"},
+    {"limit", "WHAT=N",
+     "steps at once: class:NAME=N, template:NAMESPACE/NAME=N, or steps=N; may be repeated"},
     {"lease", "SECONDS", "how long a silent engine keeps its tasks, 1 to 3600 (default: 10)"},
     {"name", "NAME", "how this engine is called (default: host:pid)"},
     {"drain-seconds", "SECONDS", "how long running steps may take to finish (default: 30)"},
@@ -33,7 +35,7 @@ struct start {
     tasker_events *events;
     int drain_ms;
     bool until_idle, verbose;
-    int64_t ask_at;  // when --until-idle asks again, monotonic
+    int64_t ask_at; // when --until-idle asks again, monotonic
     uint64_t complete, error, cancelled;
     int signal;
 };
@@ -42,12 +44,14 @@ struct start {
 
 static int limit_error(const char *text, tasker_error *err)
 {
-    return err_set(err, TASKER_E_INVALID, "--limit must be class:NAME=N, template:NAMESPACE/NAME=N or steps=N, not \"%.80s\"",
-                   text);
+    return err_set(
+        err, TASKER_E_INVALID,
+        "--limit must be class:NAME=N, template:NAMESPACE/NAME=N or steps=N, not \"%.80s\"", text);
 }
 
 // Appends the limits whose text begins with `prefix` as members of an object.
-static int add_limits(const struct args *a, const char *prefix, const char *key, struct buf *out, tasker_error *err)
+static int add_limits(const struct args *a, const char *prefix, const char *key, struct buf *out,
+                      tasker_error *err)
 {
     size_t n = strlen(prefix);
     bool any = false;
@@ -66,7 +70,8 @@ static int add_limits(const struct args *a, const char *prefix, const char *key,
             jw_open(out, '{');
         }
         any = true;
-        snprintf(name, sizeof(name), "%.*s", (int)(equals - text - (key != NULL ? (ptrdiff_t)n : 0)),
+        snprintf(name, sizeof(name), "%.*s",
+                 (int)(equals - text - (key != NULL ? (ptrdiff_t)n : 0)),
                  text + (key != NULL ? n : 0));
         jw_kint(out, key != NULL ? name : "max_concurrent_steps", count);
     }
@@ -137,7 +142,8 @@ static int next_event(struct start *s, int timeout_ms, tasker_error *err)
     int rc = tasker_events_next(s->events, timeout_ms, &text, err);
     if (rc <= 0)
         return rc;
-    rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event, err);
+    rc = json_parse(&arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, &event,
+                    err);
     if (rc == 0)
         see_event(s, event);
     tasker_text_free(text);
@@ -167,10 +173,12 @@ static int is_idle(struct start *s, tasker_error *err)
     int rc = cli_call(s->t, "health.status", NULL, &arena, &text, &health, err);
     if (rc < 0)
         return rc;
-    int64_t unfinished = count_of(health, "unfinished"), unservable = count_of(health, "unservable");
+    int64_t unfinished = count_of(health, "unfinished"),
+            unservable = count_of(health, "unservable");
     tasker_text_free(text);
     if (unfinished < 0 || unservable < 0)
-        return err_set(err, TASKER_E_BUG, "health.status does not count unfinished and unservable tasks");
+        return err_set(err, TASKER_E_BUG,
+                       "health.status does not count unfinished and unservable tasks");
     return unfinished <= unservable;
 }
 
@@ -180,7 +188,8 @@ static int serve(struct start *s, tasker_error *err)
         int rc = next_event(s, SLICE_MS, err);
         if (rc < 0)
             return rc;
-        // As long as something happens there is no need to ask, and the answer costs more the longer the history is.
+        // As long as something happens there is no need to ask, and the answer costs more the
+        // longer the history is.
         int64_t before = clock_monotonic_us();
         if (rc > 0 || !s->until_idle || before < s->ask_at)
             continue;
@@ -239,20 +248,23 @@ static void report(const struct start *s, int handed_back)
     const char *reason = s->signal != 0 ? "signal" : "idle";
 
     if (s->c->json)
-        printf("{\"reason\":\"%s\",\"handed_back\":%s,\"complete\":%llu,\"error\":%llu,\"cancelled\":%llu}\n", reason,
-               handed_back > 0 ? "true" : "false", (unsigned long long)s->complete, (unsigned long long)s->error,
-               (unsigned long long)s->cancelled);
+        printf("{\"reason\":\"%s\",\"handed_back\":%s,\"complete\":%llu,\"error\":%llu,"
+               "\"cancelled\":%llu}\n",
+               reason, handed_back > 0 ? "true" : "false", (unsigned long long)s->complete,
+               (unsigned long long)s->error, (unsigned long long)s->cancelled);
     else
         note(s->c, "stopped (%s)%s: %llu tasks complete, %llu in error, %llu cancelled", reason,
-             handed_back > 0 ? ", running steps were handed back" : "", (unsigned long long)s->complete,
-             (unsigned long long)s->error, (unsigned long long)s->cancelled);
+             handed_back > 0 ? ", running steps were handed back" : "",
+             (unsigned long long)s->complete, (unsigned long long)s->error,
+             (unsigned long long)s->cancelled);
 }
 
 static int run_engine(struct start *s, int concurrency)
 {
     tasker_error err;
 
-    int rc = tasker_events_open(s->t, s->verbose ? "step.*,task.*" : "task.*", NULL, &s->events, &err);
+    int rc =
+        tasker_events_open(s->t, s->verbose ? "step.*,task.*" : "task.*", NULL, &s->events, &err);
     if (rc == 0)
         rc = exec_start(s->t, concurrency, &s->exec, &err);
     if (rc == 0)
@@ -261,7 +273,8 @@ static int run_engine(struct start *s, int concurrency)
         note(s->c, "engine started on %s, %d programs at once", s->c->db, concurrency);
         rc = serve(s, &err);
         if (rc == 0 && s->signal != 0)
-            note(s->c, "draining, at most %d s; another signal stops at once", (s->drain_ms + 999) / 1000);
+            note(s->c, "draining, at most %d s; another signal stops at once",
+                 (s->drain_ms + 999) / 1000);
         int drained = drain(s, rc < 0 ? &(tasker_error){0} : &err);
         rc = rc < 0 ? rc : drained;
         while (next_event(s, 0, &(tasker_error){0}) > 0)

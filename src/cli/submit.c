@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// submit.c - `tasker submit`, `tasker register` and `tasker validate`: templates go into the database, tasks are created.
+// submit.c - `tasker submit`, `tasker register` and `tasker validate`: templates go into the
+// database, tasks are created.
 //
-// Many tasks from one file of contexts are created in batches, which share commits. A line that is refused does not stop
-// the others.
+// Many tasks from one file of contexts are created in batches, which share commits. A line that is
+// refused does not stop the others.
 #include <string.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ const struct option submit_options[] = {
 // Options that go into the request.
 static const struct {
     const char *option, *member;
-    bool text;  // else JSON
+    bool text; // else JSON
 } members[] = {
     {"priority", "priority", true},
     {"run-at", "run_at", true},
@@ -77,7 +78,8 @@ void request_write(const struct request *r, struct buf *out)
     jw_close(out, '}');
 }
 
-int request_template(struct request *r, const tasker_text *registered, struct arena *arena, tasker_error *err)
+int request_template(struct request *r, const tasker_text *registered, struct arena *arena,
+                     tasker_error *err)
 {
     const struct json *v;
     char *text = arena_dup(arena, tasker_text_data(registered), tasker_text_size(registered));
@@ -151,7 +153,8 @@ static int submit_one(struct cli *c, tasker *t, struct request *r)
     if (rc == 0) {
         r->context = argument != NULL ? buf_view(&context) : (struct span){0};
         request_write(r, &text);
-        rc = buf_failed(&text) ? err_nomem(&err) : tasker_submit(t, buf_view(&text).p, text.len, &id, &err);
+        rc = buf_failed(&text) ? err_nomem(&err)
+                               : tasker_submit(t, buf_view(&text).p, text.len, &id, &err);
     }
     if (rc < 0)
         return fail(c, &err);
@@ -165,18 +168,20 @@ struct lines {
     struct request *request;
     tasker_submission list[BATCH];
     struct buf texts[BATCH];
-    size_t numbers[BATCH];  // of the lines
+    size_t numbers[BATCH]; // of the lines
     size_t count, line, created, refused;
 };
 
-// The place of an error is the line of the file; where in the request it was found stands before the message.
+// The place of an error is the line of the file; where in the request it was found stands before
+// the message.
 static void print_refusal(const struct cli *c, size_t line, const tasker_error *found)
 {
     const char *path = found->where;
     tasker_error err;
 
     err_set(&err, found->code, "%s%s%s", path, path[0] != '\0' ? ": " : "", found->message);
-    err_where(&err, (int)line, found->column > 0 ? found->column : 1, "%s", args_value(&c->args, "context-lines"));
+    err_where(&err, (int)line, found->column > 0 ? found->column : 1, "%s",
+              args_value(&c->args, "context-lines"));
     err_remedy(&err, "%s", found->remedy);
     fail(c, &err);
 }
@@ -188,7 +193,8 @@ static int send_batch(struct cli *c, tasker *t, struct lines *l)
     if (l->count == 0)
         return 0;
     for (size_t i = 0; i < l->count; i++) {
-        l->list[i] = (tasker_submission){.request = buf_view(&l->texts[i]).p, .size = l->texts[i].len};
+        l->list[i] =
+            (tasker_submission){.request = buf_view(&l->texts[i]).p, .size = l->texts[i].len};
         if (buf_failed(&l->texts[i]))
             return fail(c, (err_nomem(&err), &err));
     }
@@ -250,7 +256,8 @@ static int submit_lines(struct cli *c, tasker *t, struct request *r)
     tasker_error err;
 
     buf_init(&text, ANSWER_MAX);
-    int rc = l == NULL ? err_nomem(&err) : read_input(args_value(&c->args, "context-lines"), &text, &err);
+    int rc = l == NULL ? err_nomem(&err)
+                       : read_input(args_value(&c->args, "context-lines"), &text, &err);
     if (rc < 0)
         return fail(c, &err);
     l->request = r;
@@ -328,8 +335,8 @@ static int register_into(struct cli *c, const char *verb, bool replace)
     else if (request_template(&r, registered, &arena, &err) < 0)
         rc = fail(c, &err);
     else
-        printf("%s %.*s/%.*s@%.*s\n", verb, (int)r.namespace_name.len, r.namespace_name.p, (int)r.name.len, r.name.p,
-               (int)r.version.len, r.version.p);
+        printf("%s %.*s/%.*s@%.*s\n", verb, (int)r.namespace_name.len, r.namespace_name.p,
+               (int)r.name.len, r.name.p, (int)r.version.len, r.version.p);
     tasker_text_free(registered);
     return rc;
 }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
-// exec.c - the thread of the exec worker: a libuv loop that takes steps when the worker's descriptor is readable, starts
-// a program for each, and passes cancellations on.
+// exec.c - the thread of the exec worker: a libuv loop that takes steps when the worker's
+// descriptor is readable, starts a program for each, and passes cancellations on.
 //
-// The loop ends when exec_stop was called and the last child is gone. No program may outlive the thread: the kernel would
-// kill it then, because PR_SET_PDEATHSIG watches the thread that forked.
+// The loop ends when exec_stop was called and the last child is gone. No program may outlive the
+// thread: the kernel would kill it then, because PR_SET_PDEATHSIG watches the thread that forked.
 #include <pthread.h>
 #include <signal.h>
 
 #include "worker/exec_child.h"
 
-#define POLL_AGAIN_MS 100  // after tasker_worker_poll failed
+#define POLL_AGAIN_MS 100 // after tasker_worker_poll failed
 
 static void on_again(uv_timer_t *timer);
 
 static struct child *find_child(struct exec *e, int64_t token)
 {
-    list_each(pos, &e->children) {
+    list_each(pos, &e->children)
+    {
         struct child *c = container_of(pos, struct child, link);
         if (c->token == token)
             return c;
@@ -90,7 +91,8 @@ static void on_wake(uv_async_t *handle)
 
     if (stop)
         e->closed = true;
-    list_each(pos, &e->children) {
+    list_each(pos, &e->children)
+    {
         struct child *c = container_of(pos, struct child, link);
         if (abort && (stop || c->stopped))
             child_kill(c);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // exec_child.c - one running program: its pipes, its end, its answer.
 //
-// Real pipes are used, not the socket pairs that libuv would make: programs open /dev/stdin and /dev/stderr, which
-// sockets refuse. The handles of a child are closed only after its step was answered, and its memory goes with the last
-// of them.
+// Real pipes are used, not the socket pairs that libuv would make: programs open /dev/stdin and
+// /dev/stderr, which sockets refuse. The handles of a child are closed only after its step was
+// answered, and its memory goes with the last of them.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -37,7 +37,8 @@ static void answer(struct child *c, struct exec_verdict *v)
 
     c->step = NULL;
     if (v->done) {
-        rc = tasker_step_complete(step, v->results.p, v->results.len, v->failure.log, v->failure.log_size, &err);
+        rc = tasker_step_complete(step, v->results.p, v->results.len, v->failure.log,
+                                  v->failure.log_size, &err);
         if (rc == TASKER_E_INVALID || rc == TASKER_E_TOO_BIG) {
             v->failure.message = err.message;
             v->failure.error_class = EXEC_CLASS;
@@ -48,13 +49,16 @@ static void answer(struct child *c, struct exec_verdict *v)
     }
     if (!v->done)
         rc = tasker_step_fail(step, &v->failure, &err);
-    // Otherwise the step was taken away (cancelled, timed out): nobody waits for this answer any more.
+    // Otherwise the step was taken away (cancelled, timed out): nobody waits for this answer any
+    // more.
     (void)rc;
 }
 
 static void fail_start(struct child *c, int permanent, const char *category, const char *message)
 {
-    struct exec_verdict v = {.failure = {.message = message, .error_class = EXEC_CLASS, .category = category,
+    struct exec_verdict v = {.failure = {.message = message,
+                                         .error_class = EXEC_CLASS,
+                                         .category = category,
                                          .permanent = permanent}};
 
     answer(c, &v);
@@ -90,7 +94,8 @@ static void close_all(struct child *c)
             close_handle(c->made[i]);
 }
 
-// Signals the whole group. It exists as long as its leader was not waited for or anybody else is in it.
+// Signals the whole group. It exists as long as its leader was not waited for or anybody else is in
+// it.
 static void signal_group(struct child *c, int number)
 {
     if (c->spawned)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// exec_plan.c - from a step's configuration to what is started: arguments, environment, folder. Pure: nothing is looked
-// up on the disk, so that a missing program is reported by the attempt to start it.
+// exec_plan.c - from a step's configuration to what is started: arguments, environment, folder.
+// Pure: nothing is looked up on the disk, so that a missing program is reported by the attempt to
+// start it.
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ struct config {
 
 struct config_key {
     const char *name;
-    size_t offset;  // in struct config
+    size_t offset; // in struct config
     enum json_type type;
     const char *want;
 };
@@ -59,7 +60,8 @@ static int read_config(const struct json *root, struct config *ret, tasker_error
             return TASKER_E_CONFIG;
         }
         if (v->type != key->type)
-            return refuse(err, "$", "%s must be %s, not %s", key->name, key->want, json_type_name(v->type));
+            return refuse(err, "$", "%s must be %s, not %s", key->name, key->want,
+                          json_type_name(v->type));
         memcpy((char *)ret + key->offset, &v, sizeof(v));
     }
     if (ret->command == NULL || ret->command->count == 0) {
@@ -78,8 +80,10 @@ static char *resolve(struct arena *arena, const char *base, const char *path)
     return arena_printf(arena, "%s%s%s", base, base[strlen(base) - 1] == '/' ? "" : "/", path);
 }
 
-// The folder is changed before the program starts, so a program path must not depend on where we are now.
-static char *resolve_program(struct arena *arena, const struct exec_facts *facts, const char *directory, const char *name)
+// The folder is changed before the program starts, so a program path must not depend on where we
+// are now.
+static char *resolve_program(struct arena *arena, const struct exec_facts *facts,
+                             const char *directory, const char *name)
 {
     if (strchr(name, '/') == NULL || name[0] == '/')
         return arena_strdup(arena, name);
@@ -100,8 +104,8 @@ static int check_argument(const struct json *v, size_t i, tasker_error *err)
     return 0;
 }
 
-static int make_argv(struct arena *arena, const struct exec_facts *facts, const struct config *config,
-                     struct exec_plan *plan, tasker_error *err)
+static int make_argv(struct arena *arena, const struct exec_facts *facts,
+                     const struct config *config, struct exec_plan *plan, tasker_error *err)
 {
     bool shell = config->shell != NULL && config->shell->truth;
     size_t count = 0;
@@ -151,26 +155,29 @@ static void set_variable(char **list, size_t *count, char *entry)
     list[(*count)++] = entry;
 }
 
-static int add_configured(struct arena *arena, const struct json *environment, char **list, size_t *count, tasker_error *err)
+static int add_configured(struct arena *arena, const struct json *environment, char **list,
+                          size_t *count, tasker_error *err)
 {
     if (environment == NULL)
         return 0;
     for (const struct json *v = environment->child; v != NULL; v = v->next) {
         int name_len = (int)v->key.len;
         if (name_len == 0 || memchr(v->key.p, '=', v->key.len) != NULL)
-            return refuse(err, "$.environment", "\"%.*s\" cannot be a variable's name", name_len, v->key.p);
+            return refuse(err, "$.environment", "\"%.*s\" cannot be a variable's name", name_len,
+                          v->key.p);
         if (v->type == JSON_ARRAY || v->type == JSON_OBJECT || v->type == JSON_NULL)
             return refuse(err, "$.environment", "%.*s must be a string, not %s", name_len, v->key.p,
                           json_type_name(v->type));
         struct span value = v->type == JSON_BOOL ? v->raw : v->str;
         set_variable(list, count,
-                     arena_printf(arena, "%.*s=%.*s", name_len, v->key.p, (int)value.len, value.p != NULL ? value.p : ""));
+                     arena_printf(arena, "%.*s=%.*s", name_len, v->key.p, (int)value.len,
+                                  value.p != NULL ? value.p : ""));
     }
     return 0;
 }
 
-static int make_environment(struct arena *arena, const struct exec_facts *facts, const struct config *config,
-                            struct exec_plan *plan, tasker_error *err)
+static int make_environment(struct arena *arena, const struct exec_facts *facts,
+                            const struct config *config, struct exec_plan *plan, tasker_error *err)
 {
     size_t room = OWN_VARIABLES + 1, count = 0;
 
@@ -186,7 +193,8 @@ static int make_environment(struct arena *arena, const struct exec_facts *facts,
     if (rc < 0)
         return rc;
     // Ours come last: a template cannot pretend to be another step.
-    set_variable(list, &count, arena_printf(arena, "TASKER_TASK_ID=%lld", (long long)facts->task_id));
+    set_variable(list, &count,
+                 arena_printf(arena, "TASKER_TASK_ID=%lld", (long long)facts->task_id));
     set_variable(list, &count, arena_printf(arena, "TASKER_STEP=%s", facts->step));
     set_variable(list, &count, arena_printf(arena, "TASKER_ATTEMPT=%d", facts->attempt));
     set_variable(list, &count, arena_printf(arena, "TASKER_IDEMPOTENCY_KEY=%s", facts->key));
@@ -194,7 +202,8 @@ static int make_environment(struct arena *arena, const struct exec_facts *facts,
     return arena->failed ? err_nomem(err) : 0;
 }
 
-int exec_plan_make(struct arena *arena, const struct exec_facts *facts, struct exec_plan *ret, tasker_error *err)
+int exec_plan_make(struct arena *arena, const struct exec_facts *facts, struct exec_plan *ret,
+                   tasker_error *err)
 {
     struct config config = {0};
     struct exec_plan plan = {.directory = facts->directory};

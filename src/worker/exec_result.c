@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // exec_result.c - from a program's end to the answer that the engine gets. Pure.
 //
-// What is said by more specific means wins: a description on standard output over the exit code, the exit code over the
-// last line of standard error.
+// What is said by more specific means wins: a description on standard output over the exit code,
+// the exit code over the last line of standard error.
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "worker/exec_private.h"
 
-#define LINE_MAX_BYTES 300  // of the log's last line in a message
-#define FIRST_BYTES 60      // of an output that is not JSON
+#define LINE_MAX_BYTES 300 // of the log's last line in a message
+#define FIRST_BYTES 60     // of an output that is not JSON
 
 // What an exit code means; others may be tried again.
 struct exit_rule {
@@ -20,16 +20,17 @@ struct exit_rule {
 };
 
 static const struct exit_rule exit_rules[] = {
-    {64, 1, "permanent"},      // EX_USAGE
-    {65, 1, "permanent"},      // EX_DATAERR
-    {75, 0, "transient"},      // EX_TEMPFAIL
-    {77, 1, "permanent"},      // EX_NOPERM
-    {78, 1, "configuration"},  // EX_CONFIG
+    {64, 1, "permanent"},     // EX_USAGE
+    {65, 1, "permanent"},     // EX_DATAERR
+    {75, 0, "transient"},     // EX_TEMPFAIL
+    {77, 1, "permanent"},     // EX_NOPERM
+    {78, 1, "configuration"}, // EX_CONFIG
 };
 
 static const char out_of_memory[] = "out of memory while the answer was made";
 
-static void fail(struct exec_verdict *ret, int permanent, const char *category, const char *code, char *message)
+static void fail(struct exec_verdict *ret, int permanent, const char *category, const char *code,
+                 char *message)
 {
     ret->done = false;
     ret->failure = (tasker_failure){
@@ -41,7 +42,8 @@ static void fail(struct exec_verdict *ret, int permanent, const char *category, 
     };
 }
 
-// One line for a message: control characters become spaces, what is not UTF-8 is left out, at most `max` bytes.
+// One line for a message: control characters become spaces, what is not UTF-8 is left out, at most
+// `max` bytes.
 static char *one_line(struct arena *arena, struct span text, size_t max)
 {
     char *line = arena_alloc(arena, max + 4);
@@ -92,12 +94,15 @@ static void judge_start(struct arena *arena, const struct exec_end *end, struct 
 
     if (end->status.stage == STAGE_DIRECTORY)
         fail(ret, 1, "configuration", "WORKING_DIRECTORY",
-             arena_printf(arena, "the working directory \"%s\" cannot be entered: %s", end->directory, why));
+             arena_printf(arena, "the working directory \"%s\" cannot be entered: %s",
+                          end->directory, why));
     else if (end->status.stage == STAGE_PROGRAM)
         fail(ret, 1, "configuration", "PROGRAM",
-             arena_printf(arena, "the program \"%s\" cannot be started (in \"%s\"): %s", end->program, end->directory, why));
+             arena_printf(arena, "the program \"%s\" cannot be started (in \"%s\"): %s",
+                          end->program, end->directory, why));
     else
-        fail(ret, 0, "resource_exhaustion", NULL, arena_printf(arena, "the program cannot be started: %s", why));
+        fail(ret, 0, "resource_exhaustion", NULL,
+             arena_printf(arena, "the program cannot be started: %s", why));
 }
 
 static void judge_output(struct arena *arena, const struct exec_end *end, struct exec_verdict *ret)
@@ -113,11 +118,12 @@ static void judge_output(struct arena *arena, const struct exec_end *end, struct
     if (rc == 0)
         *ret = (struct exec_verdict){.done = true, .results = output};
     else if (rc == TASKER_E_NOMEM)
-        fail(ret, 0, "resource_exhaustion", NULL, arena_strdup(arena, "out of memory while the output was read"));
+        fail(ret, 0, "resource_exhaustion", NULL,
+             arena_strdup(arena, "out of memory while the output was read"));
     else
         fail(ret, 1, "permanent", "OUTPUT_NOT_JSON",
-             arena_printf(arena, "the output is not JSON: %s (line %d, column %d): %s", err.message, err.line, err.column,
-                          one_line(arena, output, FIRST_BYTES)));
+             arena_printf(arena, "the output is not JSON: %s (line %d, column %d): %s", err.message,
+                          err.line, err.column, one_line(arena, output, FIRST_BYTES)));
 }
 
 // A member of the description as text: strings, and numbers as they are written.
@@ -145,7 +151,7 @@ static void apply_description(struct arena *arena, struct span output, tasker_fa
     const struct {
         const char *name, **field;
     } members[] = {
-        {"message", &f->message}, {"class", &f->error_class}, {"retry_after", &f->retry_after},
+        {"message", &f->message}, {"class", &f->error_class},   {"retry_after", &f->retry_after},
         {"code", &f->code},       {"backtrace", &f->backtrace},
     };
     for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
@@ -172,14 +178,16 @@ static void judge_exit(struct arena *arena, const struct exec_end *end, struct e
         line = "";
     const char *between = line[0] != '\0' ? ": " : "";
     if (end->signal != 0)
-        message = arena_printf(arena, "%s by signal %d (%s)%s%s", end->stopped ? "stopped" : "killed", end->signal,
-                               strsignal(end->signal), between, line);
+        message =
+            arena_printf(arena, "%s by signal %d (%s)%s%s", end->stopped ? "stopped" : "killed",
+                         end->signal, strsignal(end->signal), between, line);
     else
         message = arena_printf(arena, "exited with %d%s%s", end->exit_code, between, line);
     for (size_t i = 0; end->signal == 0 && i < ARRAY_SIZE(exit_rules); i++)
         if (exit_rules[i].code == end->exit_code)
             rule = &exit_rules[i];
-    fail(ret, rule != NULL && rule->permanent, rule != NULL ? rule->category : "transient", NULL, message);
+    fail(ret, rule != NULL && rule->permanent, rule != NULL ? rule->category : "transient", NULL,
+         message);
     apply_description(arena, trim(end->output), &ret->failure);
 }
 
@@ -190,7 +198,8 @@ void exec_judge(struct arena *arena, const struct exec_end *end, struct exec_ver
         judge_start(arena, end, ret);
     else if (end->too_big)
         fail(ret, 1, "permanent", "OUTPUT_TOO_BIG",
-             arena_printf(arena, "output too big: more than %zu MiB on standard output", EXEC_OUTPUT_MAX >> 20));
+             arena_printf(arena, "output too big: more than %zu MiB on standard output",
+                          EXEC_OUTPUT_MAX >> 20));
     else if (end->signal == 0 && end->exit_code == 0)
         judge_output(arena, end, ret);
     else

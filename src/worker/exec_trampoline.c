@@ -3,9 +3,9 @@
 //
 //   tasker --exec-trampoline <pid of the parent> <folder or ""> program argument...
 //
-// The parent started us in a session of our own with EXEC_STATUS_FD open for writing. It closes by itself when the
-// program takes over; when it cannot, a struct exec_status goes through it first. The exit code says nothing, because any
-// code may be the program's own.
+// The parent started us in a session of our own with EXEC_STATUS_FD open for writing. It closes by
+// itself when the program takes over; when it cannot, a struct exec_status goes through it first.
+// The exit code says nothing, because any code may be the program's own.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,7 +28,8 @@ static int report(enum exec_stage stage)
     return n == (ssize_t)sizeof(status) ? CANNOT_START : CANNOT_START - 1;
 }
 
-// The kernel kills us when the parent dies; if it died before we asked for that, its process is no longer our parent.
+// The kernel kills us when the parent dies; if it died before we asked for that, its process is no
+// longer our parent.
 static int follow_parent(const char *pid)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
@@ -51,7 +52,8 @@ static void reset_signals(void)
 int exec_trampoline(int argc, char **argv)
 {
     if (argc < 5 || fcntl(EXEC_STATUS_FD, F_SETFD, FD_CLOEXEC) != 0) {
-        fputs("tasker: " EXEC_TRAMPOLINE " is how tasker starts programs, it is not for people\n", stderr);
+        fputs("tasker: " EXEC_TRAMPOLINE " is how tasker starts programs, it is not for people\n",
+              stderr);
         return 64;
     }
     if (follow_parent(argv[2]) != 0)

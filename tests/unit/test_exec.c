@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_exec.c - the pure parts of the exec worker: what is started, what an end means, and what is kept of a log.
+// test_exec.c - the pure parts of the exec worker: what is started, what an end means, and what is
+// kept of a log.
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -39,7 +40,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static int plan_with(struct fixture *f, const char *config, const char *directory, char *const *environment)
+static int plan_with(struct fixture *f, const char *config, const char *directory,
+                     char *const *environment)
 {
     struct exec_facts facts = {
         .config = span_of(config),
@@ -104,7 +106,8 @@ static void program_paths_are_relative_to_the_template(void **state)
         {"{\"command\":[\"../a.sh\"]}", "./../a.sh", "/srv/flows"},
         {"{\"command\":[\"/bin/a\"]}", "/bin/a", "/srv/flows"},
         {"{\"command\":[\"a\"]}", "a", "/srv/flows"},
-        {"{\"command\":[\"./a.sh\"],\"working_directory\":\"data\"}", "/srv/flows/./a.sh", "/srv/flows/data"},
+        {"{\"command\":[\"./a.sh\"],\"working_directory\":\"data\"}", "/srv/flows/./a.sh",
+         "/srv/flows/data"},
         {"{\"command\":[\"a\"],\"working_directory\":\"data\"}", "a", "/srv/flows/data"},
         {"{\"command\":[\"bin/a\"],\"working_directory\":\"/tmp\"}", "/srv/flows/bin/a", "/tmp"},
     };
@@ -121,7 +124,9 @@ static void paths_of_a_template_in_the_root_folder_have_one_slash(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(plan_with(f, "{\"command\":[\"x/y\"],\"working_directory\":\"tmp\"}", "/", no_environment), 0);
+    assert_int_equal(
+        plan_with(f, "{\"command\":[\"x/y\"],\"working_directory\":\"tmp\"}", "/", no_environment),
+        0);
     assert_string_equal(f->plan.argv[0], "/x/y");
     assert_string_equal(f->plan.directory, "/tmp");
 }
@@ -146,7 +151,9 @@ static void environment_is_inherited_and_extended(void **state)
     char *inherited[] = {"PATH=/bin", "LANG=C", "TASKER_STEP=outer", NULL};
     struct fixture *f = *state;
 
-    assert_int_equal(plan_with(f, "{\"command\":[\"a\"],\"environment\":{\"LANG\":\"de\",\"N\":8080,\"B\":true,\"E\":\"\"}}",
+    assert_int_equal(plan_with(f,
+                               "{\"command\":[\"a\"],\"environment\":{\"LANG\":\"de\",\"N\":8080,"
+                               "\"B\":true,\"E\":\"\"}}",
                                "/", inherited),
                      0);
     assert_string_equal(variable(&f->plan, "PATH"), "/bin");
@@ -165,7 +172,8 @@ static void template_cannot_pretend_to_be_another_step(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(plan(f, "{\"command\":[\"a\"],\"environment\":{\"TASKER_TASK_ID\":\"1\"}}"), 0);
+    assert_int_equal(plan(f, "{\"command\":[\"a\"],\"environment\":{\"TASKER_TASK_ID\":\"1\"}}"),
+                     0);
     assert_string_equal(variable(&f->plan, "TASKER_TASK_ID"), "42");
     assert_int_equal(variable_count(&f->plan), 4);
 }
@@ -209,7 +217,8 @@ static void every_failed_allocation_of_a_plan_is_reported(void **state)
         arena_done(&f->arena);
         arena_init(&f->arena);
         mem_fail_after(++failures);
-        rc = plan(f, "{\"command\":[\"./a\",\"b\"],\"environment\":{\"A\":\"1\"},\"working_directory\":\"d\"}");
+        rc = plan(f, "{\"command\":[\"./"
+                     "a\",\"b\"],\"environment\":{\"A\":\"1\"},\"working_directory\":\"d\"}");
         if (mem_failed())
             assert_int_equal(rc, TASKER_E_NOMEM);
     } while (mem_failed());
@@ -236,9 +245,10 @@ static void exit_codes_follow_the_table(void **state)
         int code, permanent;
         const char *category;
     } rows[] = {
-        {1, 0, "transient"},  {2, 0, "transient"},  {64, 1, "permanent"},     {65, 1, "permanent"},
-        {66, 0, "transient"}, {75, 0, "transient"}, {77, 1, "permanent"},     {78, 1, "configuration"},
-        {79, 0, "transient"}, {127, 0, "transient"}, {255, 0, "transient"},
+        {1, 0, "transient"},   {2, 0, "transient"},      {64, 1, "permanent"},
+        {65, 1, "permanent"},  {66, 0, "transient"},     {75, 0, "transient"},
+        {77, 1, "permanent"},  {78, 1, "configuration"}, {79, 0, "transient"},
+        {127, 0, "transient"}, {255, 0, "transient"},
     };
     struct fixture *f = *state;
 
@@ -256,8 +266,13 @@ static void output_of_a_success_is_its_result(void **state)
     static const struct {
         const char *output, *results;
     } rows[] = {
-        {"", "null"}, {" \n\t\r\n", "null"}, {"{\"a\":1.10}\n", "{\"a\":1.10}"}, {"  [1, 2]  ", "[1, 2]"}, {"null", "null"},
-        {"12345678901234567890123", "12345678901234567890123"}, {"\"text\"", "\"text\""},
+        {"", "null"},
+        {" \n\t\r\n", "null"},
+        {"{\"a\":1.10}\n", "{\"a\":1.10}"},
+        {"  [1, 2]  ", "[1, 2]"},
+        {"null", "null"},
+        {"12345678901234567890123", "12345678901234567890123"},
+        {"\"text\"", "\"text\""},
     };
     struct fixture *f = *state;
 
@@ -271,7 +286,8 @@ static void output_of_a_success_is_its_result(void **state)
 static void output_that_is_not_json_fails_for_good_and_shows_its_beginning(void **state)
 {
     struct fixture *f = *state;
-    struct exec_verdict v = judge(f, (struct exec_end){.output = SPAN("hello\nworld \x1b[31m\xff")});
+    struct exec_verdict v =
+        judge(f, (struct exec_end){.output = SPAN("hello\nworld \x1b[31m\xff")});
 
     assert_false(v.done);
     assert_int_equal(v.failure.permanent, 1);
@@ -287,7 +303,8 @@ static void message_has_the_last_line_of_the_log(void **state)
 {
     struct fixture *f = *state;
 
-    struct exec_verdict v = judge(f, (struct exec_end){.exit_code = 3, .log = SPAN("one\ntwo\nno such order: 7 \n\n")});
+    struct exec_verdict v =
+        judge(f, (struct exec_end){.exit_code = 3, .log = SPAN("one\ntwo\nno such order: 7 \n\n")});
     assert_string_equal(v.failure.message, "exited with 3: no such order: 7");
     assert_int_equal(v.failure.log_size, 27);
     v = judge(f, (struct exec_end){.exit_code = 3});
@@ -301,7 +318,8 @@ static void very_long_last_line_is_cut(void **state)
     char line[2000];
 
     memset(line, 'x', sizeof(line));
-    struct exec_verdict v = judge(f, (struct exec_end){.exit_code = 1, .log = {line, sizeof(line)}});
+    struct exec_verdict v =
+        judge(f, (struct exec_end){.exit_code = 1, .log = {line, sizeof(line)}});
     assert_true(strlen(v.failure.message) < 400);
     assert_string_equal(v.failure.message + strlen(v.failure.message) - 4, "x...");
 }
@@ -322,12 +340,14 @@ static void description_on_standard_output_wins(void **state)
 {
     struct fixture *f = *state;
 
-    struct exec_verdict v = judge(f, (struct exec_end){
-        .exit_code = 75,
-        .output = SPAN("{\"error\":{\"message\":\"card declined\",\"class\":\"Card::Declined\",\"code\":\"C1\","
-                       "\"permanent\":true,\"backtrace\":\"a:1\"}}\n"),
-        .log = SPAN("noise"),
-    });
+    struct exec_verdict v =
+        judge(f, (struct exec_end){
+                     .exit_code = 75,
+                     .output = SPAN("{\"error\":{\"message\":\"card "
+                                    "declined\",\"class\":\"Card::Declined\",\"code\":\"C1\","
+                                    "\"permanent\":true,\"backtrace\":\"a:1\"}}\n"),
+                     .log = SPAN("noise"),
+                 });
     assert_string_equal(v.failure.message, "card declined");
     assert_string_equal(v.failure.error_class, "Card::Declined");
     assert_string_equal(v.failure.code, "C1");
@@ -340,13 +360,17 @@ static void description_may_ask_for_a_delay_and_for_another_try(void **state)
 {
     struct fixture *f = *state;
 
-    struct exec_verdict v = judge(f, (struct exec_end){
-        .exit_code = 65, .output = SPAN("{\"error\":{\"retry_after\":20,\"permanent\":false}}"), .log = SPAN("slow down")});
+    struct exec_verdict v = judge(
+        f, (struct exec_end){.exit_code = 65,
+                             .output = SPAN("{\"error\":{\"retry_after\":20,\"permanent\":false}}"),
+                             .log = SPAN("slow down")});
     assert_string_equal(v.failure.retry_after, "20");
     assert_int_equal(v.failure.permanent, 0);
     assert_string_equal(v.failure.message, "exited with 65: slow down");
-    v = judge(f, (struct exec_end){
-        .exit_code = 1, .output = SPAN("{\"error\":{\"retry_after\":\"Wed, 21 Oct 2026 07:28:00 GMT\"}}")});
+    v = judge(
+        f, (struct exec_end){
+               .exit_code = 1,
+               .output = SPAN("{\"error\":{\"retry_after\":\"Wed, 21 Oct 2026 07:28:00 GMT\"}}")});
     assert_string_equal(v.failure.retry_after, "Wed, 21 Oct 2026 07:28:00 GMT");
     v = judge(f, (struct exec_end){.exit_code = 1, .output = SPAN("{\"error\":\"plain words\"}")});
     assert_string_equal(v.failure.message, "plain words");
@@ -354,11 +378,13 @@ static void description_may_ask_for_a_delay_and_for_another_try(void **state)
 
 static void other_output_of_a_failure_is_ignored(void **state)
 {
-    static const char *const outputs[] = {"hello", "{\"error\":7}", "[]", "{\"error\":{\"message\":[1]}}", "{\"a\":1}"};
+    static const char *const outputs[] = {"hello", "{\"error\":7}", "[]",
+                                          "{\"error\":{\"message\":[1]}}", "{\"a\":1}"};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
-        struct exec_verdict v = judge(f, (struct exec_end){.exit_code = 1, .output = span_of(outputs[i])});
+        struct exec_verdict v =
+            judge(f, (struct exec_end){.exit_code = 1, .output = span_of(outputs[i])});
         assert_string_equal(v.failure.message, "exited with 1");
         assert_string_equal(v.failure.error_class, "tasker.exec");
     }
@@ -369,15 +395,20 @@ static void program_that_cannot_start_is_a_configuration_error(void **state)
     struct fixture *f = *state;
 
     struct exec_verdict v =
-        judge(f, (struct exec_end){.exit_code = 127, .status = {.stage = STAGE_PROGRAM, .error = ENOENT}});
+        judge(f, (struct exec_end){.exit_code = 127,
+                                   .status = {.stage = STAGE_PROGRAM, .error = ENOENT}});
     assert_int_equal(v.failure.permanent, 1);
     assert_string_equal(v.failure.category, "configuration");
-    assert_string_equal(v.failure.message,
-                        "the program \"./a\" cannot be started (in \"/srv/flows\"): No such file or directory");
-    v = judge(f, (struct exec_end){.exit_code = 127, .status = {.stage = STAGE_DIRECTORY, .error = EACCES}});
+    assert_string_equal(
+        v.failure.message,
+        "the program \"./a\" cannot be started (in \"/srv/flows\"): No such file or directory");
+    v = judge(f, (struct exec_end){.exit_code = 127,
+                                   .status = {.stage = STAGE_DIRECTORY, .error = EACCES}});
     assert_string_equal(v.failure.category, "configuration");
-    assert_non_null(strstr(v.failure.message, "\"/srv/flows\" cannot be entered: Permission denied"));
-    v = judge(f, (struct exec_end){.exit_code = 127, .status = {.stage = STAGE_PARENT, .error = ESRCH}});
+    assert_non_null(
+        strstr(v.failure.message, "\"/srv/flows\" cannot be entered: Permission denied"));
+    v = judge(
+        f, (struct exec_end){.exit_code = 127, .status = {.stage = STAGE_PARENT, .error = ESRCH}});
     assert_int_equal(v.failure.permanent, 0);
 }
 
@@ -385,7 +416,8 @@ static void too_much_output_fails_for_good(void **state)
 {
     struct fixture *f = *state;
 
-    struct exec_verdict v = judge(f, (struct exec_end){.signal = SIGTERM, .too_big = true, .stopped = true});
+    struct exec_verdict v =
+        judge(f, (struct exec_end){.signal = SIGTERM, .too_big = true, .stopped = true});
     assert_int_equal(v.failure.permanent, 1);
     assert_string_equal(v.failure.message, "output too big: more than 8 MiB on standard output");
 }
@@ -393,8 +425,11 @@ static void too_much_output_fails_for_good(void **state)
 static void verdict_without_memory_still_says_something(void **state)
 {
     struct fixture *f = *state;
-    struct exec_end end = {.exit_code = 1, .output = SPAN("{\"error\":{\"message\":\"m\",\"class\":\"c\"}}"), .program = "./a",
-                           .directory = "/", .log = SPAN("l")};
+    struct exec_end end = {.exit_code = 1,
+                           .output = SPAN("{\"error\":{\"message\":\"m\",\"class\":\"c\"}}"),
+                           .program = "./a",
+                           .directory = "/",
+                           .log = SPAN("l")};
 
     for (unsigned n = 1;; n++) {
         struct exec_verdict v;
@@ -421,7 +456,9 @@ static void log_keeps_its_end_and_becomes_valid_text(void **state)
 
     buf_init(&out, 4 * EXEC_LOG_MAX);
     exec_clean_log((struct span){"a\0b\xff\xc3\xa9\xc3", 7}, &out);
-    assert_string_equal(out.data, "a\xEF\xBF\xBD" "b\xEF\xBF\xBD" "\xc3\xa9\xEF\xBF\xBD");
+    assert_string_equal(out.data, "a\xEF\xBF\xBD"
+                                  "b\xEF\xBF\xBD"
+                                  "\xc3\xa9\xEF\xBF\xBD");
     buf_clear(&out);
     memset(text, 'y', EXEC_LOG_MAX + 100);
     text[99] = 'x';
