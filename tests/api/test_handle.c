@@ -487,11 +487,13 @@ static void run_child(tasker_worker *w, tasker_step *s, tasker_events *e)
     tasker_worker_close(w);
     tasker_events_close(e);
     tasker_close(t);
+#ifndef __SANITIZE_THREAD__ // which ends a forked child that starts threads
     // A handle of its own works.
     wrong += tasker_open("sqlite::memory:", NULL, &t, NULL) != 0;
     wrong += tasker_call(t, "task.list", NULL, 0, &text, NULL) != 0;
     tasker_text_free(text);
     tasker_close(t);
+#endif
     _exit(wrong);
 }
 
