@@ -78,6 +78,7 @@ static void load_task(struct engine *e, const struct action *a)
     task_rows_init(rows);
     in->loaded.rows = rows;
     in->loaded.task_id = a->id;
+    in->loaded.number = a->token;
     lock_store(e);
     in->loaded.rc = e->store->ops->load_task(e->store, a->id, rows, &err);
     if (in->loaded.rc == 0) {

@@ -192,11 +192,8 @@ static void undo_turn(struct lane *l, bool keep_answers)
         }
         e->over = false;
         entry_drop(l, e);
-        if (!e->loading && !e->claiming) {
-            e->loading = true;
-            struct action a = {.kind = ACT_LOAD, .id = e->id};
-            out_action(l, &a);
-        }
+        if (!e->loading && !e->claiming)
+            load(l, e);
     }
     struct list again;
     list_init(&again);

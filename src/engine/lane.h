@@ -84,7 +84,7 @@ struct lane_input {
             int rc;
         } polled;
         struct {
-            int64_t task_id;
+            int64_t task_id, number;  // number: the action's token
             struct task_rows *rows;
             struct template *tpl;  // reference
             int rc;                // 0, TASKER_E_NOT_FOUND, or what went wrong
@@ -118,7 +118,7 @@ struct action {
     uint8_t kind;
     void *ticket;             // REPLY
     int64_t worker;           // GIVE, STOP
-    int64_t token;            // STOP, LOAD_OFFER
+    int64_t token;            // STOP, LOAD, LOAD_OFFER
     int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task
     bool stale;               // STOP
     bool thorough;            // POLL: also when nothing seems to have changed

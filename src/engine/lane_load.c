@@ -148,8 +148,8 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
 void decide_loaded(struct lane *l, struct lane_input *in)
 {
     struct entry *e = entry_find(l, in->loaded.task_id);
-    if (!e || !e->loading)
-        return;
+    if (!e || !e->loading || in->loaded.number != e->load_number)
+        return; // read for somebody who has forgotten it since
     e->loading = false;
     if (in->loaded.rc == TASKER_E_NOT_FOUND) {
         not_found(l, e);

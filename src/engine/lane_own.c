@@ -166,10 +166,11 @@ bool turn_asks(const struct turn *t)
 
 // ------------------------------------------------------------------------------------------------------- answers
 
-static void load(struct lane *l, struct entry *e)
+void load(struct lane *l, struct entry *e)
 {
     e->loading = true;
-    struct action a = {.kind = ACT_LOAD, .id = e->id};
+    e->load_number = ++l->loads;
+    struct action a = {.kind = ACT_LOAD, .id = e->id, .token = e->load_number};
     out_action(l, &a);
 }
 

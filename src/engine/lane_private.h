@@ -37,6 +37,7 @@ struct entry {
     bool fresh;           // created in the turn under way
     bool claiming;        // waits for a turn that asks for it
     bool loading;         // ACT_LOAD is out
+    int64_t load_number;  // which one: an older answer tells of older rows
     bool visiting;        // for one action of an operator; given back in the same commit
     bool over;            // ends with the turn under way
     uint32_t slots;       // attempts of it that are out
@@ -136,6 +137,7 @@ struct lane {
     struct heap wakes, deadlines, task_timers, suspects;
     struct list lazy;
     uint64_t order;
+    int64_t loads;                    // ACT_LOADs so far
     int32_t running, suspects_running;
     uint32_t offered;
     uint32_t counter;                 // of tokens
@@ -215,6 +217,7 @@ int64_t id_take(struct id_pool *p);
 int id_add(struct id_pool *p, const struct id_range *ranges, size_t count) CHECKED;
 void ask(struct lane *l);            // fills in what the turn wants besides its changes
 bool turn_asks(const struct turn *t);
+void load(struct lane *l, struct entry *e);  // asks for its rows
 void take_answers(struct lane *l, const struct turn_result *r);
 void decide_polled(struct lane *l, struct lane_input *in);
 void maybe_poll(struct lane *l);

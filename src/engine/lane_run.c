@@ -566,8 +566,7 @@ static void task_timer(struct lane *l, struct entry *e)
 {
     entry_timer(l, e, 0);
     if (!e->task) {
-        struct action a = {.kind = ACT_LOAD, .id = e->id};
-        out_action(l, &a);  // an earlier reading failed
+        load(l, e); // an earlier reading failed
         return;
     }
     if (e->task->state == ST_PENDING && l->d.now >= e->task->run_at && l->started) {

@@ -137,6 +137,7 @@ static void load(struct sim *s, struct sim_engine *e, struct action *a)
     in->loaded.rows = mem_alloc(sizeof(*in->loaded.rows));
     task_rows_init(in->loaded.rows);
     in->loaded.task_id = a->id;
+    in->loaded.number = a->token;
     in->loaded.rc = s->store->ops->load_task(s->store, a->id, in->loaded.rows, NULL);
     for (size_t i = 0; in->loaded.rc == 0 && i < SIM_TEMPLATES; i++)
         if (s->templates[i]->template_id == in->loaded.rows->template_id)
@@ -238,12 +239,37 @@ static void commit(struct sim *s, struct sim_engine *e)
         return;
     }
     s->store->ops->commit(s->store, e->turn, r);
+    if (what == 3 && r->outcome == OUT_COMMITTED && e->turn->kind != TURN_REGISTER) {
+        // it broke behind the commit: that it was done is found out, what it answered is lost
+        struct turn_result empty;
+        r->outcome = OUT_UNKNOWN;
+        lane_outcome(e->lane, s->now, r);
+        turn_result_init(&empty);
+        empty.outcome = s->store->ops->resolve(s->store, e->turn);
+        turn_result_done(r);
+        *r = empty;
+    }
     s->commits += r->outcome == OUT_COMMITTED;
     if (r->outcome == OUT_REFUSED && r->existing_task_id == 0 && !strstr(r->error.message, "identity_hash"))
         fail(s, "refused: %s (change %lld, %s)", r->error.message, (long long)r->culprit,
              r->culprit >= 0 ? change_names[e->turn->changes[r->culprit].kind] : "?");
     if (r->outcome == OUT_UNKNOWN)
         fail(s, "unknown outcome of a healthy database: %s", r->error.message);
+}
+
+// One line per turn: its outcome, what it asked for, and every change with the row it is about.
+static void trace(const struct sim *s, const struct sim_engine *e)
+{
+    const struct turn *t = e->turn;
+    printf("%lld %s lane %lld turn %lld kind %d: %s", (long long)s->now, e->name, (long long)t->lane,
+           (long long)t->number, t->kind, commit_outcome_names[e->result.outcome]);
+    if (t->claim_task)
+        printf(", claim of task %lld: %d", (long long)t->claim_task, e->result.claim_answer);
+    for (size_t i = 0; i < e->result.claimed_count; i++)
+        printf(", claimed %lld", (long long)e->result.claimed[i]);
+    for (size_t i = 0; i < t->change_count; i++)
+        printf(" %s(%lld)", change_names[t->changes[i].kind], (long long)t->changes[i].row.owner_id);
+    printf("\n");
 }
 
 static void finish_commit(struct sim *s, struct sim_engine *e)
@@ -253,8 +279,8 @@ static void finish_commit(struct sim *s, struct sim_engine *e)
         engine_crash(s, e);
         return;
     }
-    if (s->verbose && e->result.outcome != OUT_COMMITTED)
-        printf("%lld %s turn %s\n", (long long)s->now, e->name, commit_outcome_names[e->result.outcome]);
+    if (s->verbose)
+        trace(s, e);
     e->turn = NULL;
     lane_outcome(e->lane, s->now, &e->result);
     act(s, e);
