@@ -208,6 +208,7 @@ static void answer_foreign(struct lane *l, struct slot *s, const struct lane_inp
     if (!c)
         return;
     c->offer.token = s->token;
+    l->look_again = l->offered > 0; // the offer may be our own
     if (back)
         return;
     c->offer.verdict = in->answer.answer == ANSWER_COMPLETE;

@@ -167,7 +167,9 @@ void decide_loaded(struct lane *l, struct lane_input *in)
     }
     e->task->entry = e;
     touch(l, e);
-    if (!e->visiting)
+    if (e->visiting)
+        attach_slots(l, e, in->loaded.rows); // an action on a step takes its offer along
+    else
         resume(l, e, in->loaded.rows);
     queue_front(l, &e->waiting);
 }

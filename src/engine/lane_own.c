@@ -277,13 +277,14 @@ void take_answers(struct lane *l, const struct turn_result *r)
     }
     if (t->claim_limit > 0 && r->claimed_count < (size_t)t->claim_limit)
         l->tasks_due = false;
-    if (t->want_count > 0)
+    if (t->want_count > 0 || l->look_again)
         l->next_poll = l->next_thorough = 0;  // there may be more of them
     for (size_t i = 0; i < r->claimed_count; i++) {
         struct entry *e = entry_find(l, r->claimed[i]) ? NULL : entry_add(l, r->claimed[i]);
         if (e)
             load(l, e);
     }
+    l->look_again = false;
     take_claim(l, r);
     take_offers(l, r);
     take_requests(l, r);

@@ -160,6 +160,7 @@ struct lane {
     int64_t *foreign_tokens;
     size_t foreign_cap;
     bool polling;
+    bool look_again;                  // this turn writes what a poll of ours has to find
     int64_t poll_lane;                // whose poll is out
     int64_t next_poll, next_thorough;
     uint32_t listeners;

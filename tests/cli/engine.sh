@@ -105,6 +105,11 @@ t submit foreign.yaml
 task=$(cat "$out")
 t start --until-idle
 is "a step that nobody serves is not waited for" "$rc $("$tasker" task show "$task" --json | jq -r .state)" '0 in_progress'
+t submit foreign.yaml
+orphan=$(cat "$out")
+t start --until-idle
+t cancel "$orphan"
+is "cancelling what an engine had offered takes the offer away" "$("$tasker" health --json | jq .database.offers.open)" 1
 engine
 explained() { "$tasker" explain "$task" | grep -q Somebody::Else; }
 succeeds "and explained while an engine runs" eventually explained
