@@ -50,7 +50,7 @@ eventually()
 
 passes "everything installs" env DESTDIR="$work/root" meson install -C "$build" --no-rebuild --quiet
 pc=$(dirname "$(find "$work/root" -name tasker.pc)")
-prefix=$(cd "$pc/../../.." && pwd)
+prefix=$(cd "$(dirname "$(find "$work/root" -name tasker.h)")/.." && pwd)
 export PKG_CONFIG_PATH="$pc"
 LD_LIBRARY_PATH=$(cd "$pc/.." && pwd)
 export LD_LIBRARY_PATH
