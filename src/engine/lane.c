@@ -266,6 +266,7 @@ static void lose_lane(struct lane *l)
     {
         entry_remove(l, e);
     }
+    l->read_count = 0; // rows of a lane that is gone go with it
     l->id = 0;
     l->tasks_due = l->takeover = false;
     l->offer_class = NULL;
@@ -444,7 +445,7 @@ int64_t lane_deadline(const struct lane *l)
     if (!list_empty(&l->inputs) || needs_row(l) || (l->retiring && l->id != 0))
         return 0;
     int64_t at = INT64_MAX;
-    if (!list_empty(&l->submits))
+    if (!list_empty(&l->submits) || !list_empty(&l->claims) || !list_empty(&l->to_request))
         at = 0;
     if (l->wakes.count)
         sooner(&at, container_of(heap_top(&l->wakes), struct tstep, timer)->wake_at);
@@ -564,6 +565,7 @@ void lane_free(struct lane *l)
     mem_free(l->wants);
     mem_free(l->asked_ids);
     mem_free(l->foreign_tokens);
+    mem_free(l->read_requests);
     mem_free(l);
 }
 

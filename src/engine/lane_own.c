@@ -249,6 +249,7 @@ static void take_offers(struct lane *l, const struct turn_result *r)
 
 static void take_requests(struct lane *l, const struct turn_result *r)
 {
+    l->read_count = 0;
     size_t i = 0;
     struct list *node;
     while ((node = list_pop(&l->asking))) {

@@ -157,6 +157,8 @@ struct lane {
     size_t want_count, want_cap, want_turn;
     int64_t *asked_ids;
     size_t asked_cap;
+    int64_t *read_requests;           // rows whose answer was read: to be deleted
+    size_t read_count, read_cap;
     int64_t *foreign_tokens;
     size_t foreign_cap;
     bool polling;

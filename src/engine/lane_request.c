@@ -61,6 +61,11 @@ static struct span request_body(struct lane *l, const struct lane_input *in)
 
 void request_others(struct lane *l)
 {
+    for (size_t i = 0; i < l->read_count && l->id != 0; i++) {
+        struct change *c = decision_change(&l->d, CH_REQUEST_DELETE);
+        if (c)
+            c->request.request_id = l->read_requests[i];
+    }
     struct list *node;
     while (l->id != 0 && (node = list_pop(&l->to_request))) {
         struct lane_input *in = container_of(node, struct lane_input, link);
@@ -117,6 +122,20 @@ void take_request(struct lane *l, const struct poll_request *r)
         lane_input_free(in);
 }
 
+// The caller is told at once: what the answer says is durable, or (a timeout) says nothing. The row goes with the next turn
+// that is committed.
+static void end_request(struct lane *l, struct lane_input *in, struct action *reply)
+{
+    if (mem_grow(&l->read_requests, &l->read_cap, l->read_count + 1, sizeof(l->read_requests[0])) == 0)
+        l->read_requests[l->read_count++] = in->cmd.asked_id;  // else it goes when this lane retires
+    if (in->ticket)
+        out_action(l, reply);
+    else
+        blob_unref(reply->blob);
+    list_remove(&in->link);
+    lane_input_free(in);
+}
+
 // The answer of the task's owner to a command that was asked here.
 void take_answer(struct lane *l, const struct poll_answer *answer)
 {
@@ -143,15 +162,7 @@ void take_answer(struct lane *l, const struct poll_answer *answer)
             err_set(&a.error, TASKER_E_BUG, "the owner's answer is unreadable");
         }
         arena_done(&arena);
-        if (in->ticket)
-            hold_action(l, &a);
-        else
-            blob_unref(a.blob);
-        struct change *c = decision_change(&l->d, CH_REQUEST_DELETE);
-        if (c)
-            c->request.request_id = in->cmd.asked_id;
-        list_remove(&in->link);
-        lane_input_free(in);
+        end_request(l, in, &a);
         return;
     }
 }
@@ -166,12 +177,6 @@ void give_up_requests(struct lane *l)
         struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .id = in->cmd.task_id};
         err_set(&a.error, TASKER_E_TIMEOUT, "the engine that owns task %lld did not answer", (long long)in->cmd.task_id);
         err_remedy(&a.error, "see tasker health, and try again");
-        if (in->ticket)
-            hold_action(l, &a);
-        struct change *c = decision_change(&l->d, CH_REQUEST_DELETE);
-        if (c)
-            c->request.request_id = in->cmd.asked_id;
-        list_remove(&in->link);
-        lane_input_free(in);
+        end_request(l, in, &a);
     }
 }

@@ -61,7 +61,7 @@ static void set_up(struct sim *s, uint64_t seed)
     }
     for (size_t i = 0; i < SIM_TEMPLATES; i++)
         make_template(s, i);
-    static const unsigned serves[][SIM_ENGINES] = {{7, 7, 7}, {1, 2, 4}, {3, 6, 5}, {7, 1, 2}};
+    static const unsigned serves[][SIM_ENGINES] = {{7, 7, 7, 7}, {1, 2, 4, 7}, {3, 6, 5, 1}, {7, 1, 2, 2}};
     size_t mix = rng_below(&s->rng, ARRAY_SIZE(serves));
     for (int i = 0; i < SIM_ENGINES; i++) {
         s->engines[i].index = i;
@@ -125,7 +125,7 @@ static void run(struct sim *s)
             last_checked = s->commits;
             check_rows(s);
         }
-        if (s->now > s->faults_until + 5 * US_PER_SECOND && i % 50 == 0 && all_over(s))
+        if (s->now > s->faults_until + 5 * US_PER_SECOND && i % 50 == 0 && all_over(s) && all_answered(s))
             break;
     }
     check_rows(s);

@@ -7,7 +7,7 @@
 #include "engine/lane.h"
 #include "store/sqlite.h"
 
-#define SIM_ENGINES 3
+#define SIM_ENGINES 4  // the last one takes no tasks of others: a client, or an engine for its own submissions
 #define SIM_TEMPLATES 6
 #define SIM_MAX_TASKS 400
 
@@ -22,7 +22,7 @@ struct sim_handout {
 struct sim_ticket {
     int64_t id;
     bool answered, command;
-    int code;
+    int code, engine, incarnation;  // who was asked
 };
 
 // One engine: an incarnation of a process with a lane.
@@ -39,6 +39,7 @@ struct sim_engine {
     int64_t worker;
     struct list handouts;
     unsigned serves;          // bit per class
+    bool client;              // started never: it submits and commands
 };
 
 struct sim {
@@ -73,6 +74,7 @@ void check_rows(struct sim *s);                            // every rule that ro
 void check_memory(struct sim *s, struct sim_engine *e);    // memory equals what its rows would rebuild
 void check_end(struct sim *s);                             // every task has ended, every answer given was kept
 bool all_over(struct sim *s);
+bool all_answered(const struct sim *s);                    // by engines that did not die meanwhile
 
 void fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -165,8 +165,21 @@ bool all_over(struct sim *s)
     return count(s, "SELECT count(*) FROM tasker_core_active") == 0;
 }
 
+bool all_answered(const struct sim *s)
+{
+    for (size_t i = 0; i < s->ticket_count; i++) {
+        const struct sim_ticket *t = &s->tickets[i];
+        const struct sim_engine *e = &s->engines[t->engine];
+        if (!t->answered && e->up && e->incarnation == t->incarnation)
+            return false;
+    }
+    return true;
+}
+
 void check_end(struct sim *s)
 {
+    if (!all_answered(s))
+        fail(s, "a caller was never answered");
     if (!all_over(s))
         fail(s, "%lld tasks never ended", (long long)count(s, "SELECT count(*) FROM tasker_core_active"));
     if (count(s, "SELECT count(*) FROM tasker_core_dispatch") != 0)

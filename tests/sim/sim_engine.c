@@ -61,8 +61,12 @@ void engine_boot(struct sim *s, struct sim_engine *e)
     turn_result_init(&e->result);
     list_init(&e->handouts);
     lane_listeners(e->lane, chance(s, 50));
+    bool last = e->index == SIM_ENGINES - 1;
+    e->client = last && chance(s, 60);
+    if (e->client)
+        return;
     struct lane_input *in = lane_input_new(IN_START);
-    in->mode.claim = true;
+    in->mode.claim = !last;
     push(s, e, in);
     open_worker(s, e);
 }
@@ -326,19 +330,19 @@ static struct sim_handout *next_handout(const struct sim_engine *e)
 
 // ------------------------------------------------------------------------------------------------------- callers
 
-static struct sim_ticket *new_ticket(struct sim *s, bool command)
+static struct sim_ticket *new_ticket(struct sim *s, const struct sim_engine *e, bool command)
 {
     if (s->ticket_count == ARRAY_SIZE(s->tickets))
         return NULL;
     struct sim_ticket *t = &s->tickets[s->ticket_count++];
-    *t = (struct sim_ticket){.command = command};
+    *t = (struct sim_ticket){.command = command, .engine = e->index, .incarnation = e->incarnation};
     return t;
 }
 
 void sim_submit(struct sim *s, struct sim_engine *e)
 {
     struct lane_input *in = lane_input_new(IN_SUBMIT);
-    in->ticket = new_ticket(s, false);
+    in->ticket = new_ticket(s, e, false);
     in->submit.tpl = template_ref(s->templates[rng_below(&s->rng, SIM_TEMPLATES)]);
     in->submit.context = blob_new("{\"order\":1.10}", 14);
     in->submit.priority = (uint8_t)rng_below(&s->rng, PRIO_COUNT);
@@ -357,7 +361,7 @@ void sim_command(struct sim *s, struct sim_engine *e)
     if (s->task_count == 0)
         return;
     struct lane_input *in = lane_input_new(IN_COMMAND);
-    in->ticket = new_ticket(s, true);
+    in->ticket = new_ticket(s, e, true);
     in->cmd.command = (uint8_t)rng_below(&s->rng, CMD_COUNT);
     in->cmd.task_id = chance(s, 2) ? 999999999 : s->tasks[rng_below(&s->rng, s->task_count)];
     in->cmd.step = mem_strdup(steps[rng_below(&s->rng, ARRAY_SIZE(steps))]);
@@ -399,7 +403,7 @@ static void misfortune(struct sim *s, struct sim_engine *e)
         e->paused_until = s->now + (int64_t)rng_below(&s->rng, 5 * US_PER_SECOND);
     else if (dice < 10 && e->drain_at == 0)
         begin_drain(s, e);
-    else if (dice < 11) {
+    else if (dice < 11 && !e->client) {
         struct lane_input *in = lane_input_new(IN_WORKER_CLOSE);
         in->worker.worker = e->worker;
         push(s, e, in);
