@@ -168,6 +168,16 @@ static void finish_turn(struct lane *l)
     l->notes_seen = 0;
 }
 
+// Inputs that are decided again; the others only said what can be seen again, or are done already.
+static bool must_keep(struct lane *l, const struct lane_input *in, bool keep_answers)
+{
+    if (in->kind == IN_OFFER_LOADED && keep_answers) {
+        const struct slot *s = foreign_find(l, in->offer.token);
+        return s && !s->given;
+    }
+    return in->kind == IN_SUBMIT || in->kind == IN_COMMAND || (in->kind == IN_ANSWER && keep_answers);
+}
+
 // Forgets what the turn decided: tasks it changed are read again, what it decided on is decided again.
 static void undo_turn(struct lane *l, bool keep_answers)
 {
@@ -199,7 +209,7 @@ static void undo_turn(struct lane *l, bool keep_answers)
     list_init(&again);
     while ((node = list_pop(&l->turn_inputs))) {
         struct lane_input *in = container_of(node, struct lane_input, link);
-        bool keep = in->kind == IN_SUBMIT || in->kind == IN_COMMAND || (in->kind == IN_ANSWER && keep_answers);
+        bool keep = must_keep(l, in, keep_answers);
         if (keep)
             list_push(&again, &in->link);
         else

@@ -222,6 +222,7 @@ void decide_offer_loaded(struct lane *l, struct lane_input *in)
         a.handout = foreign_handout(s, in);
     }
     if (a.handout) {
+        s->given = true;
         out_action(l, &a);
         return;
     }

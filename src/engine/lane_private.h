@@ -82,6 +82,7 @@ struct slot {
     bool zombie;   // its answer does not count any more, but it still holds its place
     bool begun;    // OFFER: a worker has taken it
     bool suspect;
+    bool given;    // FOREIGN: a worker has it
     bool placed;   // counts in worker, class, group and engine
     bool spent;    // answered in the turn under way
     struct entry *entry;  // NULL: FOREIGN, or its task is gone
