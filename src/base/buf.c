@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 
-#define FIRST_CAP 64
+#define FIRST_CAP 256
 
 struct span span_of(const char *s)
 {
