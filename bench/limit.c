@@ -297,7 +297,7 @@ static void prepare_file(struct limit *l, const char *path)
     char uri[96], name[32];
     struct store_options options = {.host = "host", .boot_id = "boot", .migrate = true};
     struct template_errors errors;
-    struct store *store;
+    struct store *store = NULL;
     struct buf text;
     tasker_error err;
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TASK_IDS_MIN 8
+#define TASK_IDS_MIN 1
 #define TASK_IDS_MAX 512
 #define STEPS_PER_TASK 8  // ids of steps taken ahead for one of a task
 #define CLAIM_MIN 8
