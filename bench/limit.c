@@ -294,7 +294,7 @@ static struct figure measure_alone(struct limit *l)
 // The tables and the template, through the store.
 static void prepare_file(struct limit *l, const char *path)
 {
-    char uri[96], name[32];
+    char uri[96];
     struct store_options options = {.host = "host", .boot_id = "boot", .migrate = true};
     struct template_errors errors;
     struct store *store = NULL;
@@ -304,16 +304,7 @@ static void prepare_file(struct limit *l, const char *path)
     buf_init(&text, 1 << 22);
     template_errors_init(&errors);
     snprintf(uri, sizeof(uri), "sqlite:%s", path);
-    snprintf(name, sizeof(name), "bench_%s", l->w->name);
-    jw_open(&text, '{');
-    jw_kstr(&text, "name", name);
-    jw_kstr(&text, "namespace_name", "tasker_bench");
-    jw_kstr(&text, "task_handler_class", "TaskerBench");
-    jw_key(&text, "step_templates");
-    jw_open(&text, '[');
-    l->w->shape(&text);
-    jw_close(&text, ']');
-    jw_close(&text, '}');
+    workload_template(l->w, &text);
     if (template_read(buf_view(&text), NULL, NULL, &l->tpl, &errors, &err) < 0 ||
         store_open(uri, &options, &store, &err) < 0 ||
         store->ops->register_template(store, l->tpl, false, clock_real_us(), &err) < 0)
@@ -465,7 +456,8 @@ int main(int argc, char **argv)
     struct figure all[RUNS_MAX];
     bool first = true;
 
-    printf(set.json ? "{\"workloads\":[" : "");
+    if (set.json)
+        printf("{\"workloads\":[");
     for (const struct workload *w = workloads; w->name != NULL; w++) {
         if (set.workload != NULL && strcmp(set.workload, w->name) != 0)
             continue;
@@ -475,6 +467,7 @@ int main(int argc, char **argv)
         report(&set, w, &all[set.runs / 2], first);
         first = false;
     }
-    printf(set.json ? "]}\n" : "");
+    if (set.json)
+        printf("],\"sqlite\":\"%s\"}\n", sqlite3_libversion());
     return 0;
 }

@@ -19,6 +19,10 @@ struct workload {
 
 extern const struct workload workloads[]; // name NULL ends the list
 
+// workload_template appends the definition of a workload's template, workload_request a submission.
+void workload_template(const struct workload *w, struct buf *out);
+void workload_request(const struct workload *w, struct buf *out);
+
 struct measure {
     double seconds; // first submission to last completion
     double p50_ms, p99_ms;

@@ -290,23 +290,34 @@ static int measured(struct load *l, struct measure *ret, tasker_error *err)
     return 0;
 }
 
+void workload_template(const struct workload *w, struct buf *out)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "bench_%s", w->name);
+    jw_open(out, '{');
+    jw_kstr(out, "name", name);
+    jw_kstr(out, "namespace_name", "tasker_bench");
+    jw_kstr(out, "task_handler_class", "TaskerBench");
+    jw_key(out, "step_templates");
+    jw_open(out, '[');
+    w->shape(out);
+    jw_close(out, ']');
+    jw_close(out, '}');
+}
+
+void workload_request(const struct workload *w, struct buf *out)
+{
+    buf_printf(out, "{\"name\":\"bench_%s\",\"namespace\":\"tasker_bench\"}", w->name);
+}
+
 static int register_shape(struct load *l, tasker_error *err)
 {
     CLEANUP(buf_done) struct buf text;
-    char name[32];
 
     buf_init(&text, 1 << 22);
-    snprintf(name, sizeof(name), "bench_%s", l->w->name);
-    jw_open(&text, '{');
-    jw_kstr(&text, "name", name);
-    jw_kstr(&text, "namespace_name", "tasker_bench");
-    jw_kstr(&text, "task_handler_class", "TaskerBench");
-    jw_key(&text, "step_templates");
-    jw_open(&text, '[');
-    l->w->shape(&text);
-    jw_close(&text, ']');
-    jw_close(&text, '}');
-    buf_printf(&l->request, "{\"name\":\"%s\",\"namespace\":\"tasker_bench\"}", name);
+    workload_template(l->w, &text);
+    workload_request(l->w, &l->request);
     if (buf_failed(&text) || buf_failed(&l->request))
         return err_nomem(err);
     return tasker_register(l->t, buf_view(&text).p, text.len, NULL, 1, NULL, err);
