@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-// limit.c - what SQLite alone can do: writes the rows that the engine writes for the workloads of `tasker bench`, and
-// nothing else.
+// limit.c - what SQLite alone can do: writes the rows that the engine writes for the workloads of
+// `tasker bench`, and nothing else.
 //
-//     bench-limit [--json] [--runs N] [--rows N] [--workload NAME] [--compare FILE] [--no-foreign-keys]
+//     bench-limit [--json] [--runs N] [--rows N] [--workload NAME] [--compare FILE]
+//     [--no-foreign-keys]
 //
-// No decisions, no threads, no events, no JSON: the same statements on the same tables with the same pragmas, prepared
-// once, in one loop. A transaction takes `--rows` rows (2,000: what a turn of the engine takes at most) and begins with
-// the fence; the log is moved between transactions, as the engine moves it. W5 commits as the engine does: once for the
-// task, once per level. All tasks are created first, then each level of all of them is finished.
+// No decisions, no threads, no events, no JSON: the same statements on the same tables with the
+// same pragmas, prepared once, in one loop. A transaction takes `--rows` rows (2,000: what a turn
+// of the engine takes at most) and begins with the fence; the log is moved between transactions, as
+// the engine moves it. W5 commits as the engine does: once for the task, once per level. All tasks
+// are created first, then each level of all of them is finished.
 //
-// One task goes ahead of the measured ones, as in `tasker bench`, so the rows are the same to the last one: --compare
-// counts those of every table in a database that `tasker bench --workload NAME --db sqlite:FILE` has left.
+// One task goes ahead of the measured ones, as in `tasker bench`, so the rows are the same to the
+// last one: --compare counts those of every table in a database that `tasker bench --workload NAME
+// --db sqlite:FILE` has left.
 //
-// A bare commit is a transaction that changes one small row (the fence). Each W5 task is followed by as many bare
-// commits as it has needed, so that both see the same disk.
+// A bare commit is a transaction that changes one small row (the fence). Each W5 task is followed
+// by as many bare commits as it has needed, so that both see the same disk.
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,10 +38,12 @@
 #define META_STEP "{\"attempt\":1,\"engine\":\"host:12345\"}"
 #define META_END "{\"engine\":\"host:12345\"}"
 
-static const char pragmas[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = OFF; "
-    "PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF; "
-    "PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 0";
+static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
+                              "foreign_keys = ON; PRAGMA secure_delete = OFF; "
+                              "PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA temp_store "
+                              "= MEMORY; PRAGMA recursive_triggers = OFF; "
+                              "PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864; "
+                              "PRAGMA wal_autocheckpoint = 0";
 
 struct settings {
     bool json, foreign_keys;
@@ -54,9 +59,9 @@ struct limit {
     sqlite3_stmt *statements[SQL_COUNT];
     int64_t lane, turn;
     int64_t now;
-    char time[TIME_TEXT_SIZE];    // of this transaction
-    char before[TIME_TEXT_SIZE];  // of the one before: when its steps began
-    char start[256];              // metadata of a task's start
+    char time[TIME_TEXT_SIZE];   // of this transaction
+    char before[TIME_TEXT_SIZE]; // of the one before: when its steps began
+    char start[256];             // metadata of a task's start
     struct rng rng;
     int rows, log_pages;
     unsigned commits;
@@ -136,7 +141,8 @@ static void commit(struct limit *l)
     l->commits++;
     if (l->log_pages <= LOG_PAGES)
         return;
-    check(l, sqlite3_wal_checkpoint_v2(l->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL), "checkpoint");
+    check(l, sqlite3_wal_checkpoint_v2(l->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL),
+          "checkpoint");
     l->log_pages = 0;
 }
 
@@ -161,33 +167,39 @@ static void create_task(struct limit *l, int64_t task)
     char identity[UUID_TEXT_SIZE];
 
     uuid_v7(l->now, &l->rng, identity);
-    run(l, SQL_TASK_INSERT, "iisssssssss", task, (int64_t)t->named_task_id, l->time, "unknown", "unknown", "unknown",
-        "[]", "[]", "{}", identity, l->time);
-    run(l, SQL_ACTIVE_INSERT, "iiiiiini", (int64_t)PRIO_NORMAL, l->now, l->lane, (int64_t)0, (int64_t)0, t->template_id,
-        task);
+    run(l, SQL_TASK_INSERT, "iisssssssss", task, (int64_t)t->named_task_id, l->time, "unknown",
+        "unknown", "unknown", "[]", "[]", "{}", identity, l->time);
+    run(l, SQL_ACTIVE_INSERT, "iiiiiini", (int64_t)PRIO_NORMAL, l->now, l->lane, (int64_t)0,
+        (int64_t)0, t->template_id, task);
     for (unsigned i = 0; i < t->step_count; i++)
-        run(l, SQL_STEP_INSERT, "iiiiissi", step_id(l, task, i), task, (int64_t)t->named_step_ids[i],
-            (int64_t)t->steps[i].retryable, (int64_t)t->steps[i].retry_limit, "{}", l->time,
-            (int64_t)t->steps[i].skippable);
+        run(l, SQL_STEP_INSERT, "iiiiissi", step_id(l, task, i), task,
+            (int64_t)t->named_step_ids[i], (int64_t)t->steps[i].retryable,
+            (int64_t)t->steps[i].retry_limit, "{}", l->time, (int64_t)t->steps[i].skippable);
     for (unsigned i = 0; i < t->step_count; i++)
         for (unsigned k = 0; k < t->steps[i].parent_count; k++)
-            run(l, SQL_EDGE_INSERT, "iis", step_id(l, task, t->steps[i].parents[k]), step_id(l, task, i), l->time);
-    run(l, SQL_TASK_ROW, "sssiiis", "in_progress", "pending", l->start, (int64_t)10, (int64_t)1, task, l->time);
+            run(l, SQL_EDGE_INSERT, "iis", step_id(l, task, t->steps[i].parents[k]),
+                step_id(l, task, i), l->time);
+    run(l, SQL_TASK_ROW, "sssiiis", "in_progress", "pending", l->start, (int64_t)10, (int64_t)1,
+        task, l->time);
 }
 
 static void finish_step(struct limit *l, int64_t task, unsigned step)
 {
     int64_t id = step_id(l, task, step);
 
-    run(l, SQL_STEP_ROW, "sssiiis", "in_progress", "pending", META_STEP, (int64_t)10, (int64_t)0, id, l->before);
-    run(l, SQL_STEP_ROW, "sssiiis", "complete", "in_progress", META_STEP, (int64_t)20, (int64_t)1, id, l->time);
-    run(l, SQL_STEP_RESULTS, "isisnssi", (int64_t)1, l->time, (int64_t)1, l->time, l->time, RESULT, id);
+    run(l, SQL_STEP_ROW, "sssiiis", "in_progress", "pending", META_STEP, (int64_t)10, (int64_t)0,
+        id, l->before);
+    run(l, SQL_STEP_ROW, "sssiiis", "complete", "in_progress", META_STEP, (int64_t)20, (int64_t)1,
+        id, l->time);
+    run(l, SQL_STEP_RESULTS, "isisnssi", (int64_t)1, l->time, (int64_t)1, l->time, l->time, RESULT,
+        id);
 }
 
 static void finish_task(struct limit *l, int64_t task)
 {
     run(l, SQL_TASK_FLIP, "si", l->time, task);
-    run(l, SQL_TASK_ROW, "sssiiis", "complete", "in_progress", META_END, (int64_t)20, (int64_t)1, task, l->time);
+    run(l, SQL_TASK_ROW, "sssiiis", "complete", "in_progress", META_END, (int64_t)20, (int64_t)1,
+        task, l->time);
     run(l, SQL_TASK_COMPLETE, "isi", (int64_t)1, l->time, task);
     run(l, SQL_ACTIVE_DELETE, "i", task);
 }
@@ -265,7 +277,8 @@ static struct figure measure_burst(struct limit *l)
 static struct figure measure_alone(struct limit *l)
 {
     unsigned bare = level_count(l) + 1, tasks = l->w->tasks;
-    double *task_ms = mem_alloc(tasks * sizeof(double)), *commit_ms = mem_alloc((size_t)tasks * bare * sizeof(double));
+    double *task_ms = mem_alloc(tasks * sizeof(double)),
+           *commit_ms = mem_alloc((size_t)tasks * bare * sizeof(double));
     struct figure f = {0};
 
     if (task_ms == NULL || commit_ms == NULL)
@@ -316,19 +329,24 @@ static void prepare_file(struct limit *l, const char *path)
 
 static void open_file(struct limit *l, const char *path)
 {
-    check(l, sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL), path);
+    check(l, sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL),
+          path);
     exec(l, pragmas);
     if (!l->set->foreign_keys)
         exec(l, "PRAGMA foreign_keys = OFF");
     sqlite3_wal_hook(l->db, on_log_grown, l);
     for (int i = 0; i < SQL_COUNT; i++)
-        check(l, sqlite3_prepare_v3(l->db, sqlite_statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &l->statements[i], NULL),
+        check(l,
+              sqlite3_prepare_v3(l->db, sqlite_statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                 &l->statements[i], NULL),
               sqlite_statement_texts[i]);
     time_db(clock_real_us(), l->time);
-    run(l, SQL_LANE_INSERT, "isssss", clock_real_us() + LEASE_US, "host", "boot", "1/1", "host:12345", l->time);
+    run(l, SQL_LANE_INSERT, "isssss", clock_real_us() + LEASE_US, "host", "boot", "1/1",
+        "host:12345", l->time);
     l->lane = sqlite3_last_insert_rowid(l->db);
     snprintf(l->start, sizeof(l->start),
-             "{\"initialization_completed\":true,\"step_dependencies_established\":%u,\"template\":\"%s\",\"template_id\":%lld,"
+             "{\"initialization_completed\":true,\"step_dependencies_established\":%u,\"template\":"
+             "\"%s\",\"template_id\":%lld,"
              "\"engine\":\"host:12345\"}",
              l->tpl->step_count, l->tpl->hash, (long long)l->tpl->template_id);
 }
@@ -344,21 +362,26 @@ static void close_file(struct limit *l)
 // Every table of the engine's database has as many rows as ours.
 static void compare(struct limit *l)
 {
-    static const char counts[] = "SELECT (SELECT count(*) FROM main.\"%w\"), (SELECT count(*) FROM engine.\"%w\")";
+    static const char counts[] =
+        "SELECT (SELECT count(*) FROM main.\"%w\"), (SELECT count(*) FROM engine.\"%w\")";
     sqlite3_stmt *tables, *st;
     char *text = sqlite3_mprintf("ATTACH %Q AS engine", l->set->compare);
 
     exec(l, text);
     sqlite3_free(text);
-    check(l, sqlite3_prepare_v2(l->db, "SELECT name FROM engine.sqlite_schema WHERE type = 'table' ORDER BY name", -1, &tables, NULL),
+    check(l,
+          sqlite3_prepare_v2(
+              l->db, "SELECT name FROM engine.sqlite_schema WHERE type = 'table' ORDER BY name", -1,
+              &tables, NULL),
           "compare");
     while (sqlite3_step(tables) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(tables, 0);
         text = sqlite3_mprintf(counts, name, name);
         check(l, sqlite3_prepare_v2(l->db, text, -1, &st, NULL), text);
-        if (sqlite3_step(st) != SQLITE_ROW || sqlite3_column_int64(st, 0) != sqlite3_column_int64(st, 1)) {
-            fprintf(stderr, "bench-limit: %s: %s has %lld rows, the engine's has %lld\n", l->w->name, name,
-                    sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1));
+        if (sqlite3_step(st) != SQLITE_ROW ||
+            sqlite3_column_int64(st, 0) != sqlite3_column_int64(st, 1)) {
+            fprintf(stderr, "bench-limit: %s: %s has %lld rows, the engine's has %lld\n",
+                    l->w->name, name, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1));
             exit(1);
         }
         sqlite3_finalize(st);
@@ -406,19 +429,22 @@ static int by_seconds(const void *a, const void *b)
     return by_value(&((const struct figure *)a)->seconds, &((const struct figure *)b)->seconds);
 }
 
-static void report(const struct settings *set, const struct workload *w, const struct figure *f, bool first)
+static void report(const struct settings *set, const struct workload *w, const struct figure *f,
+                   bool first)
 {
     unsigned steps = w->tasks * w->steps;
 
     if (set->json) {
-        printf("%s{\"workload\":\"%s\",\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%.1f,\"commits\":%u", first ? "" : ",",
-               w->name, steps, f->seconds, steps / f->seconds, f->commits);
+        printf("%s{\"workload\":\"%s\",\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%.1f,"
+               "\"commits\":%u",
+               first ? "" : ",", w->name, steps, f->seconds, steps / f->seconds, f->commits);
         if (w->single)
             printf(",\"p50_ms\":%.3f,\"bare_commit_ms\":%.3f", f->task_ms, f->commit_ms);
         printf("}");
         return;
     }
-    printf("%-4s %6u steps %8.3f s %9.0f steps/s %6u commits", w->name, steps, f->seconds, steps / f->seconds, f->commits);
+    printf("%-4s %6u steps %8.3f s %9.0f steps/s %6u commits", w->name, steps, f->seconds,
+           steps / f->seconds, f->commits);
     if (w->single)
         printf("  p50 %.3f ms, bare commit %.3f ms", f->task_ms, f->commit_ms);
     printf("\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// memory.c - what an unfinished task costs in memory: submits tasks whose first steps nobody serves and looks at the heap
-// before and after. They are in the engine with all their steps, and their first steps are offered to other processes.
+// memory.c - what an unfinished task costs in memory: submits tasks whose first steps nobody serves
+// and looks at the heap before and after. They are in the engine with all their steps, and their
+// first steps are offered to other processes.
 //
 //     bench-memory [--json]
 //
@@ -92,7 +93,8 @@ static double measure(const struct workload *w, unsigned tasks)
     workload_template(w, &text);
     snprintf(uri, sizeof(uri), "sqlite:memory-%ld-%s.db", (long)getpid(), w->name);
     if (tasker_open(uri, "{\"max_active_tasks\":20000,\"queue_limit\":20000}", &t, &err) < 0 ||
-        tasker_register(t, buf_view(&text).p, text.len, NULL, 1, NULL, &err) < 0 || tasker_start(t, 0, &err) < 0)
+        tasker_register(t, buf_view(&text).p, text.len, NULL, 1, NULL, &err) < 0 ||
+        tasker_start(t, 0, &err) < 0)
         die(uri, &err);
     submit(t, w, 1);
     settle(t, roots_of(w));
@@ -120,11 +122,11 @@ int main(int argc, char **argv)
         const struct workload *w = find_workload(kinds[i].workload);
         double bytes = measure(w, kinds[i].tasks);
         if (json)
-            printf("%s{\"workload\":\"%s\",\"tasks\":%u,\"bytes_per_task\":%.0f}", i > 0 ? "," : "", w->name, kinds[i].tasks,
-                   bytes);
+            printf("%s{\"workload\":\"%s\",\"tasks\":%u,\"bytes_per_task\":%.0f}", i > 0 ? "," : "",
+                   w->name, kinds[i].tasks, bytes);
         else
-            printf("%s: %6.0f bytes for a task of %u steps (%u at once: %s)\n", w->name, bytes, w->steps, kinds[i].tasks,
-                   w->what);
+            printf("%s: %6.0f bytes for a task of %u steps (%u at once: %s)\n", w->name, bytes,
+                   w->steps, kinds[i].tasks, w->what);
     }
     if (json)
         printf("]}\n");

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// resolve.c - how long the model takes from a finished step to knowing what is ready, without a database.
+// resolve.c - how long the model takes from a finished step to knowing what is ready, without a
+// database.
 //
 //     bench-resolve [--json]
 //
-// Graphs of 100 and 1,000 steps: a chain, layers of ten in which every step needs all ten above it, and a fan (one step,
-// all others but the last, the last). Each runs to its end a number of times; every call of task_succeed is timed by
-// itself. It counts down the children, finds the ready ones, and makes the rows to write. So `max` is the first step of
-// a fan, which frees all others at once.
+// Graphs of 100 and 1,000 steps: a chain, layers of ten in which every step needs all ten above it,
+// and a fan (one step, all others but the last, the last). Each runs to its end a number of times;
+// every call of task_succeed is timed by itself. It counts down the children, finds the ready ones,
+// and makes the rows to write. So `max` is the first step of a fan, which frees all others at once.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static const struct {
 static struct template *make_template(struct parents (*parents)(int, int), int count)
 {
     struct template_errors errors;
-    struct template *t;
+    struct template *t = NULL;
     struct buf text;
     tasker_error err;
     char name[16];
@@ -105,9 +106,9 @@ struct runner {
     struct template *tpl;
     struct blob *context, *result;
     int64_t *ids;
-    uint32_t *ready;       // indices, in the order in which they became ready
+    uint32_t *ready; // indices, in the order in which they became ready
     uint32_t ready_count;
-    int64_t *times;        // of task_succeed, nanoseconds
+    int64_t *times; // of task_succeed, nanoseconds
     size_t count;
 };
 
@@ -124,7 +125,8 @@ static void next_turn(struct runner *r)
 
 static void run_task(struct runner *r, int64_t id)
 {
-    struct task_request request = {.tpl = r->tpl, .context = r->context, .identity = SPAN("x"), .own = true};
+    struct task_request request = {
+        .tpl = r->tpl, .context = r->context, .identity = SPAN("x"), .own = true};
     struct task *t = task_create(&r->d, &request, id, r->ids);
 
     if (t == NULL)
@@ -166,7 +168,8 @@ static void measure(size_t graph, int steps, bool json, bool first)
     r.ids = mem_alloc((size_t)steps * sizeof(*r.ids));
     r.ready = mem_alloc((size_t)steps * sizeof(*r.ready));
     r.times = mem_alloc((size_t)steps * TASKS * sizeof(*r.times));
-    if (r.context == NULL || r.result == NULL || r.ids == NULL || r.ready == NULL || r.times == NULL)
+    if (r.context == NULL || r.result == NULL || r.ids == NULL || r.ready == NULL ||
+        r.times == NULL)
         die("memory", "none");
     for (int i = 0; i < steps; i++)
         r.ids[i] = i + 1;
@@ -177,14 +180,16 @@ static void measure(size_t graph, int steps, bool json, bool first)
     qsort(r.times, r.count, sizeof(r.times[0]), by_value);
     double mean = (double)sum / (double)r.count / 1e3;
     double p50 = (double)r.times[r.count / 2] / 1e3;
-    // The most expensive step of each task, the median of the tasks: one interruption does not count.
+    // The most expensive step of each task, the median of the tasks: one interruption does not
+    // count.
     double most = (double)r.times[r.count - TASKS / 2] / 1e3;
     if (json)
-        printf("%s{\"graph\":\"%s\",\"steps\":%d,\"edges\":%u,\"mean_us\":%.3f,\"p50_us\":%.3f,\"max_us\":%.3f}",
+        printf("%s{\"graph\":\"%s\",\"steps\":%d,\"edges\":%u,\"mean_us\":%.3f,\"p50_us\":%.3f,"
+               "\"max_us\":%.3f}",
                first ? "" : ",", graphs[graph].name, steps, r.tpl->edge_count, mean, p50, most);
     else
-        printf("%-14s %5d steps %6u edges  mean %8.3f us  p50 %8.3f us  max %8.3f us\n", graphs[graph].name, steps,
-               r.tpl->edge_count, mean, p50, most);
+        printf("%-14s %5d steps %6u edges  mean %8.3f us  p50 %8.3f us  max %8.3f us\n",
+               graphs[graph].name, steps, r.tpl->edge_count, mean, p50, most);
     decision_done(&r.d);
     blob_unref(r.context);
     blob_unref(r.result);
