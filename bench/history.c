@@ -29,8 +29,7 @@ static int64_t ask(sqlite3 *db, const char *query)
     return v;
 }
 
-// Unused parameters are bound all the same: ?1 raises task ids, ?2 step ids, ?3 is the last task to
-// be copied.
+// ?1 raises task ids, ?2 step ids, ?3 is the last task to be copied.
 static void copy(sqlite3 *db, const char *text, const int64_t parameters[3])
 {
     sqlite3_stmt *st;
@@ -46,29 +45,27 @@ static void copy(sqlite3 *db, const char *text, const int64_t parameters[3])
 
 static const char *const copies[] = {
     "INSERT INTO tasker_tasks SELECT task_id + ?1, named_task_id, complete, requested_at, "
-    "initiator, source_system, reason, "
-    "bypass_steps, tags, context, printf('%016x', random()) || (task_id + ?1), created_at, "
-    "updated_at FROM tasker_tasks "
-    "WHERE ?2 > 0 AND task_id <= ?3",
+    "initiator, source_system, reason, bypass_steps, tags, context, "
+    "printf('%016x', random()) || (task_id + ?1), created_at, updated_at "
+    "FROM tasker_tasks WHERE task_id <= ?3",
+
     "INSERT INTO tasker_workflow_steps SELECT workflow_step_id + ?2, task_id + ?1, named_step_id, "
-    "retryable, retry_limit, "
-    "in_process, processed, processed_at, attempts, last_attempted_at, backoff_request_seconds, "
-    "inputs, results, created_at, "
-    "updated_at, skippable FROM tasker_workflow_steps WHERE task_id <= ?3",
+    "retryable, retry_limit, in_process, processed, processed_at, attempts, last_attempted_at, "
+    "backoff_request_seconds, inputs, results, created_at, updated_at, skippable "
+    "FROM tasker_workflow_steps WHERE task_id <= ?3",
+
     "INSERT INTO tasker_workflow_step_edges SELECT NULL, e.from_step_id + ?2, e.to_step_id + ?2, "
-    "e.name, e.created_at, "
-    "e.updated_at FROM tasker_workflow_step_edges e JOIN tasker_workflow_steps s ON "
-    "s.workflow_step_id = e.from_step_id "
-    "WHERE ?1 > 0 AND s.task_id <= ?3",
+    "e.name, e.created_at, e.updated_at FROM tasker_workflow_step_edges e "
+    "JOIN tasker_workflow_steps s ON s.workflow_step_id = e.from_step_id WHERE s.task_id <= ?3",
+
     "INSERT INTO tasker_task_transitions SELECT NULL, to_state, from_state, metadata, sort_key, "
-    "most_recent, task_id + ?1, "
-    "created_at, updated_at FROM tasker_task_transitions WHERE ?2 > 0 AND task_id <= ?3",
+    "most_recent, task_id + ?1, created_at, updated_at "
+    "FROM tasker_task_transitions WHERE task_id <= ?3",
+
     "INSERT INTO tasker_workflow_step_transitions SELECT NULL, t.to_state, t.from_state, "
-    "t.metadata, t.sort_key, "
-    "t.most_recent, t.workflow_step_id + ?2, t.created_at, t.updated_at FROM "
-    "tasker_workflow_step_transitions t "
-    "JOIN tasker_workflow_steps s ON s.workflow_step_id = t.workflow_step_id WHERE ?1 > 0 AND "
-    "s.task_id <= ?3",
+    "t.metadata, t.sort_key, t.most_recent, t.workflow_step_id + ?2, t.created_at, t.updated_at "
+    "FROM tasker_workflow_step_transitions t "
+    "JOIN tasker_workflow_steps s ON s.workflow_step_id = t.workflow_step_id WHERE s.task_id <= ?3",
 };
 
 int main(int argc, char **argv)
