@@ -70,12 +70,35 @@ int retry_sql_floor_seconds(int attempts)
     return attempts >= 5 ? SQL_FLOOR_MAX : 1 << attempts;
 }
 
-static bool all_digits(struct span s)
+static size_t digits(struct span s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
+    size_t n = 0;
+    while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
+        n++;
+    return n;
+}
+
+// Seconds as JSON and HTTP write them; a fraction is rounded up. false: something else.
+static bool parse_seconds(struct span s, int32_t cap, int64_t *ret)
+{
+    size_t whole = digits(s);
+    struct span fraction = {s.p + whole, s.len - whole};
+    if (whole == 0)
+        return false;
+    if (fraction.len > 0) {
+        fraction = (struct span){fraction.p + 1, fraction.len - 1};
+        if (s.p[whole] != '.' || fraction.len == 0 || digits(fraction) != fraction.len)
             return false;
-    return s.len > 0;
+    }
+    *ret = 0;
+    for (size_t i = 0; i < whole && *ret <= cap; i++)
+        *ret = *ret * 10 + (s.p[i] - '0');
+    for (size_t i = 0; i < fraction.len; i++)
+        if (fraction.p[i] != '0') {
+            ++*ret;
+            break;
+        }
+    return true;
 }
 
 static struct span trim(struct span s)
@@ -90,12 +113,8 @@ static struct span trim(struct span s)
 int32_t retry_after_seconds(struct span text, int64_t now, int32_t cap)
 {
     text = trim(text);
-    int64_t seconds = 0;
-    if (all_digits(text)) {
-        for (size_t i = 0; i < text.len && seconds <= cap; i++)
-            seconds = seconds * 10 + (text.p[i] - '0');
-    } else {
-        int64_t when;
+    int64_t seconds = 0, when;
+    if (!parse_seconds(text, cap, &seconds)) {
         if (!time_parse_http(text, &when))
             return -1;
         seconds = when <= now ? 0 : (when - now + US_PER_SECOND - 1) / US_PER_SECOND;

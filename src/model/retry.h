@@ -34,8 +34,8 @@ int64_t retry_backoff_ms(const struct retry_policy *p, int attempt, struct rng *
 // retry_sql_floor_seconds returns min(2^attempts, 30) (attempts from 0): what get_step_readiness_status waits for.
 int retry_sql_floor_seconds(int attempts);
 
-// retry_after_seconds reads a Retry-After value (digits, or an HTTP date; a date in the past is 0), at most `cap`.
-// -1: unreadable.
+// retry_after_seconds reads a Retry-After value (seconds, a fraction is rounded up; or an HTTP date, 0 when it is past),
+// at most `cap`. -1: unreadable.
 int32_t retry_after_seconds(struct span text, int64_t now, int32_t cap);
 
 #endif

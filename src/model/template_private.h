@@ -28,6 +28,7 @@ struct rule_set {
     const char *what; // "step", for messages: "unknown key of a step"
     const struct key_rule *rules;
     size_t count;
+    bool open; // other keys are the user's own, unless one looks like a misspelt known one
 };
 
 // Places in the lists that rules_check fills for top_rules and step_rules.

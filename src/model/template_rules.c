@@ -19,9 +19,9 @@ struct value_kind {
 
 #define BIT(type) (1u << YAML_##type)
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-#define RULES(what, list)                                                                          \
+#define RULES(what, list, open)                                                                    \
     {                                                                                              \
-        what, list, COUNT_OF(list)                                                                 \
+        what, list, COUNT_OF(list), open                                                           \
     }
 #define MILLION INT64_C(1000000)
 #define YEAR (INT64_C(366) * 86400 * MILLION)
@@ -270,7 +270,7 @@ static const struct key_rule top_list[TOP_COUNT] = {
     [TOP_TIMEOUT] = {"timeout_seconds", &number, 0, YEAR, false},
     [TOP_CONCURRENCY] = {"max_concurrent_steps", &whole, 0, 1000000, false},
 };
-const struct rule_set top_rules = RULES("a template", top_list);
+const struct rule_set top_rules = RULES("a template", top_list, false);
 
 static const struct key_rule step_list[STEP_COUNT] = {
     [STEP_NAME] = {"name", &a_name, 1, STEP_NAME_MAX, true},
@@ -287,7 +287,7 @@ static const struct key_rule step_list[STEP_COUNT] = {
     [STEP_TIMEOUT] = {"timeout_seconds", &number, 0, YEAR, false},
     [STEP_BACKOFF] = {"retry_backoff", &backoff, 0, 0, false},
 };
-const struct rule_set step_rules = RULES("a step", step_list);
+const struct rule_set step_rules = RULES("a step", step_list, false);
 
 static const struct key_rule backoff_list[BACKOFF_COUNT] = {
     [BACKOFF_STRATEGY] = {"strategy", &strategy, 0, 0, false},
@@ -296,14 +296,14 @@ static const struct key_rule backoff_list[BACKOFF_COUNT] = {
     [BACKOFF_MULTIPLIER] = {"multiplier", &number, MILLION, 100 * MILLION, false},
     [BACKOFF_JITTER] = {"jitter", &number, 0, MILLION, false},
 };
-const struct rule_set backoff_rules = RULES("retry_backoff", backoff_list);
+const struct rule_set backoff_rules = RULES("retry_backoff", backoff_list, false);
 
 static const struct key_rule event_list[] = {
     {"name", &a_name, 1, CLASS_MAX, true},
     {"description", &prose, 0, 0, false},
     {"schema", &mapping, 0, 0, false},
 };
-static const struct rule_set event_rules = RULES("a custom event", event_list);
+static const struct rule_set event_rules = RULES("a custom event", event_list, false);
 
 static const struct key_rule exec_list[] = {
     {"command", &command, 0, 0, true},
@@ -311,7 +311,8 @@ static const struct key_rule exec_list[] = {
     {"working_directory", &prose, 0, 0, false},
     {"shell", &boolean, 0, 0, false},
 };
-const struct rule_set exec_rules = RULES("the handler_config of tasker.exec", exec_list);
+// The program reads the whole handler_config, so it may have settings of its own.
+const struct rule_set exec_rules = RULES("the handler_config of tasker.exec", exec_list, true);
 
 #define MOST_KEYS 32
 _Static_assert(TOP_COUNT <= MOST_KEYS && STEP_COUNT <= MOST_KEYS,
@@ -337,7 +338,7 @@ static void note_unknown(struct reader *r, const struct rule_set *set, const str
         reader_note(r, item->key_line, item->key_column,
                     "unknown key \"%.100s\" of %s; did you mean \"%s\"?", item->key, set->what,
                     near);
-    else
+    else if (!set->open)
         reader_note(r, item->key_line, item->key_column, "unknown key \"%.100s\" of %s", item->key,
                     set->what);
 }

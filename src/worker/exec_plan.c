@@ -54,11 +54,8 @@ static int read_config(const struct json *root, struct config *ret, tasker_error
         return refuse(err, "$", "it must be a mapping");
     for (const struct json *v = root->child; v != NULL; v = v->next) {
         const struct config_key *key = find_key(v->key);
-        if (key == NULL) {
-            refuse(err, "$", "unknown key \"%.*s\"", (int)v->key.len, v->key.p);
-            err_remedy(err, "known are command, environment, working_directory and shell");
-            return TASKER_E_CONFIG;
-        }
+        if (key == NULL)
+            continue; // the program's own
         if (v->type != key->type)
             return refuse(err, "$", "%s must be %s, not %s", key->name, key->want,
                           json_type_name(v->type));

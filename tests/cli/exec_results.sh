@@ -146,4 +146,15 @@ where <<'STEPS'
 STEPS
 json "there is no shell unless asked for" '.steps[0].results == "$HOME *"'
 
+where <<'STEPS'
+  - name: only
+    handler_class: tasker.exec
+    handler_config: {command: [jq, -c, .step.config], threshold: 1.10, mail: {to: [ops]}}
+STEPS
+contains "further settings reach the program as they were written" "$out" '"threshold":1.10,"mail":{"to":["ops"]}'
+step "echo '{\"error\": {\"message\": \"later\", \"retry_after\": 0.3}}'; exit 1" 'retry_backoff: {strategy: fixed, base_seconds: 60}'
+sed -i 's/default_retry_limit: 1/default_retry_limit: 2/' case.yaml
+t run case.yaml --timeout 20 --json
+json "a retry_after with a fraction is honoured" '.steps[0].attempts == 2 and .duration_ms >= 900'
+
 done_testing

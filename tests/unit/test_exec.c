@@ -194,7 +194,6 @@ static void wrong_configurations_are_refused(void **state)
         "{\"command\":[\"a\"],\"environment\":{\"\":\"x\"}}",
         "{\"command\":[\"a\"],\"environment\":{\"A\":null}}",
         "{\"command\":[\"a\"],\"environment\":{\"A\":{}}}",
-        "{\"command\":[\"a\"],\"comand\":[\"b\"]}",
         "[]",
     };
     struct fixture *f = *state;
@@ -205,6 +204,15 @@ static void wrong_configurations_are_refused(void **state)
         assert_true(strlen(f->err.message) > 0);
         assert_string_equal(f->plan.directory, "untouched");
     }
+}
+
+static void a_configuration_may_hold_settings_of_the_program(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(plan(f, "{\"threshold\":1.10,\"command\":[\"a\"],\"mail\":{\"to\":[\"b\"]}}"), 0);
+    assert_string_equal(f->plan.argv[0], "a");
+    assert_null(f->plan.argv[1]);
 }
 
 static void every_failed_allocation_of_a_plan_is_reported(void **state)
@@ -495,6 +503,7 @@ int main(void)
         TEST(environment_is_inherited_and_extended),
         TEST(template_cannot_pretend_to_be_another_step),
         TEST(wrong_configurations_are_refused),
+        TEST(a_configuration_may_hold_settings_of_the_program),
         TEST(every_failed_allocation_of_a_plan_is_reported),
         TEST(exit_codes_follow_the_table),
         TEST(output_of_a_success_is_its_result),

@@ -492,6 +492,7 @@ static void exec_steps_are_checked(void **state)
         {"    handler_config: { command: [ls, -l], environment: { A: 1.5, B: true }, "
          "working_directory: w, shell: false }",
          ""},
+        {"    handler_config: { command: [ls], threshold: 1.10, mail: { to: [ops] } }", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char lines[1000];
