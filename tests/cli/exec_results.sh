@@ -149,7 +149,7 @@ json "there is no shell unless asked for" '.steps[0].results == "$HOME *"'
 where <<'STEPS'
   - name: only
     handler_class: tasker.exec
-    handler_config: {command: [jq, -c, .step.config], threshold: 1.10, mail: {to: [ops]}}
+    handler_config: {command: [cat], threshold: 1.10, mail: {to: [ops]}}
 STEPS
 contains "further settings reach the program as they were written" "$out" '"threshold":1.10,"mail":{"to":["ops"]}'
 step "echo '{\"error\": {\"message\": \"later\", \"retry_after\": 0.3}}'; exit 1" 'retry_backoff: {strategy: fixed, base_seconds: 60}'
