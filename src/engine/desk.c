@@ -9,19 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-void handout_free(struct handout *h)
-{
-    if (!h)
-        return;
-    for (size_t i = 0; i < h->parent_count; i++)
-        blob_unref(h->parents[i]);
-    mem_free(h->parents);
-    blob_unref(h->context);
-    blob_unref(h->inputs);
-    template_unref(h->tpl);
-    mem_free(h);
-}
-
 struct engine *handout_engine(const struct handout *h)
 {
     return h->worker->engine;
@@ -61,15 +48,15 @@ static struct worker *find_worker(struct engine *e, int64_t id)
 // ------------------------------------------------------------------------------------------- answers to the lane
 
 // Tells the lane what became of a hand-out that no handler has. When the engine has stopped, its successor finds the step.
-static void push_back(struct engine *e, int64_t token, enum answer_kind kind)
+static void push_back(struct engine *e, struct handout *h, enum answer_kind kind)
 {
-    struct lane_input *in = lane_input_new(IN_ANSWER);
-    if (!in)
-        return;
-    in->answer.token = token;
+    struct lane_input *in = h->answer;
+    h->answer = NULL;
+    in->answer.token = h->token;
     in->answer.answer = (uint8_t)kind;
     if (engine_push(e, in, NULL) < 0)
         lane_input_free(in);
+    handout_free(h);
 }
 
 void desk_give(struct engine *e, int64_t worker, struct handout *h)
@@ -90,8 +77,7 @@ void desk_give(struct engine *e, int64_t worker, struct handout *h)
     pthread_mutex_unlock(&e->desk_lock);
     if (taken)
         return;
-    push_back(e, h->token, ANSWER_RELEASE);
-    handout_free(h);
+    push_back(e, h, ANSWER_RELEASE);
 }
 
 static void tell_stop(struct worker *w, int64_t token)
@@ -120,10 +106,8 @@ void desk_stop(struct engine *e, int64_t token, bool stale)
         }
     }
     pthread_mutex_unlock(&e->desk_lock);
-    if (!unpolled)
-        return;
-    push_back(e, token, ANSWER_RETURNED);
-    handout_free(unpolled);
+    if (unpolled)
+        push_back(e, unpolled, ANSWER_RETURNED);
 }
 
 // --------------------------------------------------------------------------------------------------- workers
@@ -175,7 +159,8 @@ int engine_worker_open(struct engine *e, const char *const *classes, size_t coun
     list_push(&e->workers, &w->link);
     pthread_mutex_unlock(&e->desk_lock);
     struct lane_input *in = worker_input(w->id, classes, count, concurrency);
-    int rc = in ? engine_push(e, in, err) : err_nomem(err);
+    w->farewell = lane_input_new(IN_WORKER_CLOSE);
+    int rc = in && w->farewell ? engine_push(e, in, err) : err_nomem(err);
     if (rc < 0) {
         lane_input_free(in);
         engine_worker_close(w);
@@ -204,17 +189,15 @@ void engine_worker_close(struct worker *w)
     pthread_mutex_unlock(&e->desk_lock);
     if (was_closed)
         return;
-    struct lane_input *in = lane_input_new(IN_WORKER_CLOSE);
+    struct lane_input *in = w->farewell;
+    w->farewell = NULL;
     if (in) {
         in->worker.worker = w->id;
         if (engine_push(e, in, NULL) < 0)
             lane_input_free(in);
     }
-    while ((node = list_pop(&back))) {
-        struct handout *h = container_of(node, struct handout, link);
-        push_back(e, h->token, ANSWER_RELEASE);
-        handout_free(h);
-    }
+    while ((node = list_pop(&back)))
+        push_back(e, container_of(node, struct handout, link), ANSWER_RELEASE);
 }
 
 int engine_worker_fd(const struct worker *w)
@@ -272,10 +255,12 @@ static void forget_stop(struct worker *w, int64_t token)
     signal_worker(w);
 }
 
-// Hands the answer `in` to the lane and frees the hand-out; a stale one's place is only given back.
-static int answer(struct handout *h, struct lane_input *in, tasker_error *err)
+// Hands its answer to the lane and frees the hand-out; a stale one's place is only given back.
+static int answer(struct handout *h, enum answer_kind kind, tasker_error *err)
 {
     struct engine *e = h->worker->engine;
+    struct lane_input *in = h->answer;
+    h->answer = NULL;
     pthread_mutex_lock(&e->desk_lock);
     bool stale = h->stale;
     HASH_DEL(e->handouts, h);
@@ -283,8 +268,7 @@ static int answer(struct handout *h, struct lane_input *in, tasker_error *err)
         forget_stop(h->worker, h->token);
     pthread_mutex_unlock(&e->desk_lock);
     in->answer.token = h->token;
-    if (stale)
-        in->answer.answer = ANSWER_RETURNED;
+    in->answer.answer = (uint8_t)(stale ? ANSWER_RETURNED : kind);
     int rc = engine_push(e, in, err);
     if (rc < 0)
         lane_input_free(in);
@@ -299,15 +283,9 @@ static int answer(struct handout *h, struct lane_input *in, tasker_error *err)
 
 int engine_complete(struct handout *h, struct blob *results, struct span log, tasker_error *err)
 {
-    struct lane_input *in = lane_input_new(IN_ANSWER);
-    if (!in) {
-        blob_unref(results);
-        return err_nomem(err);
-    }
-    in->answer.answer = ANSWER_COMPLETE;
-    in->answer.results = results;
-    in->answer.log = log.len ? blob_new(log.p, log.len) : NULL;
-    return answer(h, in, err);
+    h->answer->answer.results = results;
+    h->answer->answer.log = log.len ? blob_new(log.p, log.len) : NULL;
+    return answer(h, ANSWER_COMPLETE, err);
 }
 
 static struct failure_copy *copy_failure(const struct failure *f)
@@ -332,25 +310,17 @@ static struct failure_copy *copy_failure(const struct failure *f)
 
 int engine_fail(struct handout *h, const struct failure *f, tasker_error *err)
 {
-    struct lane_input *in = lane_input_new(IN_ANSWER);
-    struct failure_copy *copy = in ? copy_failure(f) : NULL;
-    if (!copy) {
-        lane_input_free(in);
+    struct failure_copy *copy = copy_failure(f);
+    if (!copy)
         return err_nomem(err);
-    }
-    in->answer.answer = ANSWER_FAIL;
-    in->answer.failure = copy;
-    in->answer.log = f->log.len ? blob_new(f->log.p, f->log.len) : NULL;
-    return answer(h, in, err);
+    h->answer->answer.failure = copy;
+    h->answer->answer.log = f->log.len ? blob_new(f->log.p, f->log.len) : NULL;
+    return answer(h, ANSWER_FAIL, err);
 }
 
 int engine_release(struct handout *h, tasker_error *err)
 {
-    struct lane_input *in = lane_input_new(IN_ANSWER);
-    if (!in)
-        return err_nomem(err);
-    in->answer.answer = ANSWER_RELEASE;
-    return answer(h, in, err);
+    return answer(h, ANSWER_RELEASE, err);
 }
 
 int engine_heartbeat(struct handout *h, struct span progress, tasker_error *err)
@@ -384,6 +354,7 @@ void desk_done(struct engine *e)
         close(w->fd);
         pthread_cond_destroy(&w->ready);
         mem_free(w->stops);
+        lane_input_free(w->farewell);
         mem_free(w);
     }
 }

@@ -118,6 +118,7 @@ struct handout {
     struct blob *inputs;   // reference, NULL: the context
     size_t parent_count;   // = tpl->steps[step].parent_count, in that order
     struct blob **parents; // references, NULL entries: null
+    struct lane_input *answer;  // owned; made beforehand, so that every hand-out can be answered
     bool stop;             // atomic: cancel requested
     // the desk's own:
     struct worker *worker;

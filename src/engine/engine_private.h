@@ -52,6 +52,7 @@ struct worker {
     pthread_cond_t ready;
     int fd;
     bool signalled, closed;
+    struct lane_input *farewell;  // made at the beginning: closing must not fail
     struct list link;
 };
 
@@ -73,7 +74,7 @@ struct engine {
     char host[256], boot_id[64], process[64];
     struct lane *lane;             // of the lane thread
     pthread_t thread;
-    int64_t last_now;
+    int64_t last_now, last_monotonic;  // of the lane thread
 
     pthread_mutex_t lock;
     pthread_cond_t wake, turned, drained_cond;
@@ -120,7 +121,6 @@ void ticket_answer(struct engine *e, struct ticket *t, const struct action *a);
 void desk_give(struct engine *e, int64_t worker, struct handout *h);
 void desk_stop(struct engine *e, int64_t token, bool stale);
 void desk_done(struct engine *e);
-void handout_free(struct handout *h);
 
 // ---- hub.c
 void hub_publish(struct engine *e, const char *name, struct blob *event);  // takes the reference over

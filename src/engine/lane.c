@@ -11,30 +11,51 @@
 
 // ------------------------------------------------------------------------------------------------------ actions
 
-static void add_action(struct action **list, size_t *count, size_t *cap, const struct action *a, struct lane *l)
+static bool make_room(struct lane *l, size_t actions)
 {
-    if (mem_grow(list, cap, *count + 1, sizeof(**list)) < 0) {
-        l->d.failed = true;
-        blob_unref(a->blob);
-        return;
-    }
-    (*list)[(*count)++] = *a;
+    return mem_grow(&l->out, &l->out_cap, l->out_count + actions, sizeof(l->out[0])) == 0;
 }
 
 void hold_action(struct lane *l, const struct action *a)
 {
-    add_action(&l->held, &l->held_count, &l->held_cap, a, l);
+    if (mem_grow(&l->held, &l->held_cap, l->held_count + 1, sizeof(l->held[0])) < 0) {
+        l->d.failed = true;
+        blob_unref(a->blob);
+        return;
+    }
+    l->held[l->held_count++] = *a;
 }
 
-void out_action(struct lane *l, const struct action *a)
+bool out_action(struct lane *l, const struct action *a)
 {
-    add_action(&l->out, &l->out_count, &l->out_cap, a, l);
+    if (!make_room(l, 1)) {
+        l->d.failed = true;
+        blob_unref(a->blob);
+        handout_free(a->handout);
+        return false;
+    }
+    l->out[l->out_count++] = *a;
+    return true;
+}
+
+// Room for all that follows from a commit, or from its failure: when it is known, memory must not be what is missing.
+static void reserve_actions(struct lane *l)
+{
+    size_t n = l->held_count + (size_t)l->turn.claim_limit + 2;
+    for (size_t i = 0; i < l->turn.want_count; i++)
+        n += (size_t)l->turn.wants[i].limit;
+    list_each(slot, &l->fresh_slots) n++;
+    list_each(slot, &l->late_slots) n++;
+    list_each(entry, &l->touched) n++;
+    list_each(input, &l->turn_inputs) n++;
+    if (!make_room(l, n))
+        l->d.failed = true;
 }
 
 static void promote_actions(struct lane *l)
 {
     for (size_t i = 0; i < l->held_count; i++)
-        out_action(l, &l->held[i]);
+        (void)out_action(l, &l->held[i]);
     l->held_count = 0;
 }
 
@@ -104,7 +125,7 @@ static void free_inputs(struct list *inputs)
 static bool needs_row(const struct lane *l)
 {
     return l->id == 0 && (l->started || l->submit_count > 0 || l->command_count > 0 || !list_empty(&l->asked) ||
-                          !list_empty(&l->rechecks));
+                          !list_empty(&l->rechecks) || !list_empty(&l->to_request));
 }
 
 static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
@@ -124,27 +145,45 @@ static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
     return &l->turn;
 }
 
+static void hand_out(struct lane *l, struct slot *s)
+{
+    struct action a = {.kind = ACT_GIVE, .worker = s->worker->id, .token = s->token};
+    a.handout = make_handout(l, s);
+    s->given = a.handout && out_action(l, &a);
+    if (!s->given)
+        list_push(&l->late_slots, &s->turn);  // out of memory
+}
+
+// Hand-outs for which there was no memory before. What was taken away meanwhile never had a handler that returns.
+static void hand_out_late(struct lane *l)
+{
+    struct list late, *node;
+    list_init(&late);
+    while ((node = list_pop(&l->late_slots)))
+        list_push(&late, node);
+    while ((node = list_pop(&late))) {
+        struct slot *s = container_of(node, struct slot, turn);
+        struct task *t = s->entry ? s->entry->task : NULL;
+        if (!s->zombie && t) {
+            hand_out(l, s);
+        } else if (!s->zombie) {
+            list_push(&l->late_slots, node);  // its task is being read again
+        } else {
+            slot_spend(l, s);
+            if (t && t->steps[s->step].ready)
+                enqueue(l, t, &t->steps[s->step]);
+        }
+    }
+}
+
 // What the turn's slots and tasks need once it is durable.
 static void settle_turn(struct lane *l)
 {
     struct list *node;
     while ((node = list_pop(&l->fresh_slots))) {
         struct slot *s = container_of(node, struct slot, turn);
-        if (s->kind != SLOT_LOCAL)
-            continue;
-        struct action a = {.kind = ACT_GIVE, .worker = s->worker->id, .token = s->token};
-        a.handout = make_handout(l, s);
-        if (a.handout) {
-            out_action(l, &a);
-            continue;
-        }
-        struct lane_input *back = lane_input_new(IN_ANSWER);  // out of memory: hand it out again later
-        if (!back)
-            continue;  // its deadline, or the next restart, brings it back
-        back->answer.token = s->token;
-        back->answer.answer = ANSWER_RELEASE;
-        list_push(&l->inputs, &back->link);
-        l->input_count++;
+        if (s->kind == SLOT_LOCAL)
+            hand_out(l, s);
     }
     while ((node = list_pop(&l->spent_slots)))
         slot_free(l, container_of(node, struct slot, turn));
@@ -164,6 +203,7 @@ static void finish_turn(struct lane *l)
     settle_turn(l);
     free_inputs(&l->turn_inputs);
     l->single = l->single > 512 ? 0 : l->single * 2;
+    l->refusals = 0;
     decision_clear(&l->d);
     l->notes_seen = 0;
 }
@@ -178,11 +218,28 @@ static bool must_keep(struct lane *l, const struct lane_input *in, bool keep_ans
     return in->kind == IN_SUBMIT || in->kind == IN_COMMAND || (in->kind == IN_ANSWER && keep_answers);
 }
 
+// Attempts that the turn under way gave up go on. Those whose task is gone do not come back.
+static void revive_zombies(struct lane *l)
+{
+    struct slot *s, *tmp;
+    HASH_ITER(hh, l->slots, s, tmp)
+    {
+        if (s->zombie && s->entry && s->zombied == l->d.serial)
+            s->zombie = false;
+    }
+    HASH_ITER(hh, l->foreign, s, tmp)
+    {
+        if (s->zombie && s->zombied == l->d.serial)
+            s->zombie = false;
+    }
+}
+
 // Forgets what the turn decided: tasks it changed are read again, what it decided on is decided again.
 static void undo_turn(struct lane *l, bool keep_answers)
 {
     struct list *node;
     discard_actions(l);
+    revive_zombies(l);
     while ((node = list_pop(&l->fresh_slots)))
         slot_free(l, container_of(node, struct slot, turn));
     while ((node = list_pop(&l->spent_slots))) {
@@ -193,6 +250,8 @@ static void undo_turn(struct lane *l, bool keep_answers)
         }
         s->spent = false;
         slot_place(l, s);
+        if (s->kind == SLOT_LOCAL && !s->given)
+            list_push(&l->late_slots, node);
     }
     while ((node = list_pop(&l->touched))) {
         struct entry *e = container_of(node, struct entry, link);
@@ -250,6 +309,16 @@ static void on_committed(struct lane *l, int64_t now, const struct turn_result *
         l->retiring = true;  // what it asked for may be ours without our knowing: give everything back
 }
 
+static void stop_handlers(struct lane *l)
+{
+    struct slot *s, *tmp;
+    HASH_ITER(hh, l->slots, s, tmp)
+    {
+        if (s->kind == SLOT_LOCAL && !s->zombie)
+            slot_stop(l, s, true);
+    }
+}
+
 static void on_retry(struct lane *l, int64_t now, const struct turn_result *r)
 {
     (void)r;
@@ -267,11 +336,7 @@ static void lose_lane(struct lane *l)
         slot_stop(l, s, true);
         slot_zombie(l, s);
     }
-    HASH_ITER(hh, l->slots, s, tmp)
-    {
-        if (s->kind == SLOT_LOCAL && !s->zombie)
-            slot_stop(l, s, true);
-    }
+    stop_handlers(l);
     HASH_ITER(hh, l->entries, e, etmp)
     {
         entry_remove(l, e);
@@ -296,38 +361,69 @@ static void on_fenced(struct lane *l, int64_t now, const struct turn_result *r)
     drained(l);
 }
 
-// The culprit's caller hears of it; everybody else is decided again without it.
-static void refuse_input(struct lane *l, struct lane_input *in, const struct turn_result *r)
+// A result that can not be stored is a failure of its step. False: out of memory.
+static bool fail_answer(struct lane_input *in, const tasker_error *why)
+{
+    struct failure_copy *c = mem_alloc(sizeof(*c));
+    if (!c)
+        return false;
+    arena_init(&c->arena);
+    c->f.cause = CAUSE_NOT_STORABLE;
+    c->f.message = span_of(arena_strdup(&c->arena, why->message));
+    c->f.error_class = SPAN("ResultNotStorable");
+    in->answer.answer = ANSWER_FAIL;
+    blob_unref(in->answer.results);
+    in->answer.results = NULL;
+    in->answer.failure = c;
+    return true;
+}
+
+// An answer that is refused whatever it says is dropped, and its attempt with it: the task's rows, when they are read
+// again, tell what becomes of the step.
+static void drop_answer(struct lane *l, struct lane_input *in)
+{
+    struct slot *s = slot_find(l, in->answer.token);
+    if (!s)
+        s = foreign_find(l, in->answer.token);
+    if (s)
+        slot_free(l, s);
+    list_remove(&in->link);
+    lane_input_free(in);
+}
+
+// The culprit's caller hears of it; everybody else is decided again without it. False: it is decided again as it was.
+static bool refuse_input(struct lane *l, struct lane_input *in, const struct turn_result *r)
 {
     uint8_t kind = r->culprit >= 0 ? l->d.changes[r->culprit].kind : CH_STEP_UPDATE;
-    if (kind == CH_STEP_ROW || kind == CH_TASK_ROW)
-        return;  // somebody else moved the task: it is read again
-    if (in->kind == IN_ANSWER && in->answer.answer == ANSWER_COMPLETE) {
-        in->answer.answer = ANSWER_FAIL;  // its result can not be stored
-        blob_unref(in->answer.results);
-        in->answer.results = NULL;
-        in->answer.failure = mem_alloc(sizeof(*in->answer.failure));
-        if (in->answer.failure) {
-            struct failure *f = &in->answer.failure->f;
-            arena_init(&in->answer.failure->arena);
-            f->cause = CAUSE_NOT_STORABLE;
-            f->message = span_of(arena_strdup(&in->answer.failure->arena, r->error.message));
-            f->error_class = SPAN("ResultNotStorable");
-        }
-        return;
+    bool content = kind == CH_STEP_UPDATE || kind == CH_LOG_INSERT || kind == CH_OFFER_ANSWER;
+    if ((kind == CH_STEP_ROW || kind == CH_TASK_ROW) && in->tries <= MAX_TRIES)
+        return false;  // somebody else moved the task: it is read again
+    if (in->kind == IN_ANSWER && in->answer.answer == ANSWER_COMPLETE && content)
+        return fail_answer(in, &r->error);
+    if (in->kind == IN_ANSWER && in->tries > MAX_TRIES) {
+        drop_answer(l, in);
+        return true;
     }
-    if (in->kind == IN_SUBMIT || in->kind == IN_COMMAND) {
-        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = r->error};
-        if (in->kind == IN_SUBMIT && r->existing_task_id != 0) {
-            a.id = r->existing_task_id;
-            if (in->submit.return_existing)
-                a.error.code = 0;
-        }
-        if (in->ticket)
-            out_action(l, &a);
-        list_remove(&in->link);
-        lane_input_free(in);
+    if (in->kind != IN_SUBMIT && in->kind != IN_COMMAND)
+        return false;
+    struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = r->error};
+    if (in->kind == IN_SUBMIT && r->existing_task_id != 0) {
+        a.id = r->existing_task_id;
+        if (in->submit.return_existing)
+            a.error.code = 0;
     }
+    if (in->ticket)
+        (void)out_action(l, &a);
+    list_remove(&in->link);
+    lane_input_free(in);
+    return true;
+}
+
+// Later and later, when refusals follow one another: whatever it is that is refused, the lane must not spin on it.
+static int64_t refusal_wait(struct lane *l)
+{
+    uint32_t n = l->refusals++;
+    return n > 5 ? US_PER_SECOND : (20 * US_PER_MS) << n;
 }
 
 static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
@@ -350,11 +446,10 @@ static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
         if (!culprit && (l->single == 1 || in->tries > MAX_TRIES + 8))
             culprit = in;
     }
-    if (culprit)
-        refuse_input(l, culprit, r);
-    else
+    bool found = culprit && refuse_input(l, culprit, r);
+    if (!culprit)
         l->single = count > 1 ? count / 2 : 1;
-    l->resend_at = culprit ? 0 : now + 20 * US_PER_MS;
+    l->resend_at = found ? 0 : now + refusal_wait(l);
     undo_turn(l, true);
 }
 
@@ -399,6 +494,8 @@ static bool heartbeat_due(const struct lane *l, int64_t now)
 static const struct turn *retire(struct lane *l, int64_t now)
 {
     struct entry *e, *tmp;
+    stop_handlers(l);
+    promote_actions(l);
     HASH_ITER(hh, l->entries, e, tmp)
     {
         entry_remove(l, e);
@@ -409,8 +506,12 @@ static const struct turn *retire(struct lane *l, int64_t now)
 
 const struct turn *lane_step(struct lane *l, int64_t now)
 {
-    if (l->flying)
-        return now >= l->resend_at ? &l->turn : NULL;
+    if (l->flying) {
+        if (now < l->resend_at)
+            return NULL;
+        l->turn.now = now;  // the lease counts from now, however long the database was away
+        return &l->turn;
+    }
     if (now < l->resend_at)
         return NULL;
     l->turn = (struct turn){0};
@@ -427,6 +528,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
     absorb_notes(l);
     decide_queue(l, &l->submits, &decided);
     l->d.origin = UINT32_MAX;
+    hand_out_late(l);
     drain(l);
     request_others(l);
     schedule(l);
@@ -434,6 +536,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
     write_lazy(l);
     maybe_poll(l);
     ask(l);
+    reserve_actions(l);
     if (l->d.failed)
         return fail_turn(l, now);
     if (l->d.change_count > 0 || turn_asks(&l->turn) || heartbeat_due(l, now))
@@ -467,8 +570,10 @@ int64_t lane_deadline(const struct lane *l)
         sooner(&at, container_of(l->lazy.next, struct slot, lazy)->started_at + l->opt->start_row_delay_us);
     if (l->id != 0 && (l->started || l->entries || l->foreign))
         sooner(&at, l->committed_at + l->opt->lease_us / 3);
-    if (!l->polling && (l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks)))
-        sooner(&at, l->next_poll);
+    if (l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks))
+        sooner(&at, l->polling ? l->polled_at + ANSWER_LOST_US : l->next_poll);
+    if (!list_empty(&l->late_slots))
+        sooner(&at, l->d.now + 100 * US_PER_MS);
     return at;
 }
 
@@ -504,14 +609,13 @@ struct lane *lane_new(const struct lane_config *config)
     l->config = *config;
     l->opt = config->options;
     l->rng.state = config->seed;
-    struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots,
+    struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots, &l->late_slots,
                             &l->lazy,    &l->claims,   &l->rechecks,    &l->to_request, &l->asking,      &l->asked};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
         list_init(lists[i]);
     heap_init(&l->wakes, wake_less);
     heap_init(&l->deadlines, deadline_less);
     heap_init(&l->task_timers, entry_less);
-    heap_init(&l->suspects, queue_less);
     decision_init(&l->d);
     return l;
 }
@@ -528,6 +632,7 @@ static void free_tables(struct lane *l)
     {
         HASH_DEL(l->classes, k);
         heap_done(&k->ready);
+        heap_done(&k->suspects);
         mem_free(k->workers);
         mem_free(k->name);
         mem_free(k);
@@ -560,12 +665,13 @@ void lane_free(struct lane *l)
         free_inputs(lists[i]);
     discard_actions(l);
     struct action a;
-    while (lane_next_action(l, &a))
+    while (lane_next_action(l, &a)) {
         blob_unref(a.blob);
+        handout_free(a.handout);
+    }
     heap_done(&l->wakes);
     heap_done(&l->deadlines);
     heap_done(&l->task_timers);
-    heap_done(&l->suspects);
     decision_done(&l->d);
     mem_free(l->held);
     mem_free(l->out);
@@ -597,9 +703,8 @@ void lane_numbers(const struct lane *l, struct lane_numbers *ret)
                                  .running = (size_t)l->running,
                                  .offered = l->offered,
                                  .foreign = HASH_COUNT(l->foreign),
-                                 .ready = l->suspects.count,
                                  .queued = l->submit_count + l->input_count};
-    HASH_ITER(hh, l->classes, k, tmp) ret->ready += k->ready.count;
+    HASH_ITER(hh, l->classes, k, tmp) ret->ready += k->ready.count + k->suspects.count;
     HASH_ITER(hh, l->slots, s, stmp) ret->overdue += s->zombie;
 }
 

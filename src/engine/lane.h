@@ -173,6 +173,8 @@ void lane_numbers(const struct lane *l, struct lane_numbers *ret);
 // lane_overdue appends a JSON array of hand-outs that timed out and were not answered yet.
 void lane_overdue(const struct lane *l, struct buf *out);
 
+void handout_free(struct handout *h);  // NULL is fine
+
 // lane_check returns NULL when every task in memory is consistent and has a reason to wake, else what is wrong.
 const char *lane_check(struct lane *l);
 

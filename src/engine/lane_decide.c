@@ -88,6 +88,9 @@ static bool decide_submit(struct lane *l, struct lane_input *in)
         entry_timer(l, e, t->deadline);
     } else if (own) {
         entry_timer(l, e, t->run_at);
+    } else if (l->claiming && t->run_at < l->next_thorough) {
+        l->next_thorough = t->run_at;  // it is to start at its time, not when a look happens to find it
+        l->next_poll = l->next_thorough < l->next_poll ? l->next_thorough : l->next_poll;
     }
     struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .id = t->id};
     if (in->ticket)
@@ -234,6 +237,8 @@ static void zombie_returned(struct lane *l, struct slot *s, const struct lane_in
     struct tstep *step = e && e->task ? &e->task->steps[s->step] : NULL;
     if (in->answer.answer != ANSWER_RETURNED)
         refused(l, s);
+    if (e)
+        touch(l, e);
     slot_spend(l, s);
     if (step && step->ready && !step->slot)
         enqueue(l, e->task, step);

@@ -14,7 +14,8 @@ struct entry *entry_find(struct lane *l, int64_t id)
 struct entry *entry_add(struct lane *l, int64_t id)
 {
     struct entry *e = mem_alloc(sizeof(*e));
-    if (!e) {
+    if (!e || !heap_room(&l->task_timers, HASH_COUNT(l->entries) + 1)) {
+        mem_free(e);
         l->d.failed = true;
         return NULL;
     }
@@ -36,7 +37,7 @@ void entry_timer(struct lane *l, struct entry *e, int64_t at)
     heap_remove(&l->task_timers, &e->timer);
     e->timer_at = at;
     if (at != 0 && heap_push(&l->task_timers, &e->timer) < 0)
-        l->d.failed = true;
+        l->d.failed = true;  // not so: entry_add made room
 }
 
 // Slots of a task that is forgotten keep the entry; slots of an entry that goes keep their place until answered.
@@ -162,6 +163,8 @@ static step_reaction *const step_reactions[NOTE_COUNT] = {
 
 void absorb_notes(struct lane *l)
 {
+    if (l->d.failed)
+        return;  // nothing of the turn comes true, and a task in its notes may be gone
     for (; l->notes_seen < l->d.note_count; l->notes_seen++) {
         const struct note *n = &l->d.notes[l->notes_seen];
         struct entry *e = n->task->entry;

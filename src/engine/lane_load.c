@@ -58,6 +58,14 @@ static void adopt_offer(struct lane *l, struct entry *e, struct tstep *step, con
     struct slot *s = slot_find(l, r->offer_token);
     if (s)
         return;  // attached already
+    bool wanted = step->state == ST_IN_PROGRESS || step->state == ST_PENDING ||
+                  (step->state == ST_ERROR && step->wake_at != 0);
+    if (!wanted) {
+        struct change *c = decision_change(&l->d, CH_OFFER_DELETE);
+        if (c)
+            c->offer.token = r->offer_token;
+        return;
+    }
     s = slot_new(l, SLOT_OFFER, r->offer_token);
     if (!s)
         return;
@@ -68,20 +76,18 @@ static void adopt_offer(struct lane *l, struct entry *e, struct tstep *step, con
     s->step = step->index;
     s->attempt = step->attempts + 1;
     s->timeout_us = e->task->tpl->steps[step->index].timeout_us;
+    if (s->timeout_us == 0)
+        s->timeout_us = l->opt->step_timeout_us;
     s->klass = klass_get(l, e->task->tpl->steps[step->index].handler_class);
-    bool wanted = step->state == ST_IN_PROGRESS || step->state == ST_PENDING ||
-                  (step->state == ST_ERROR && step->wake_at != 0);
     step->slot = s;
     s->begun = r->offer_begun;
-    if (!wanted) {
-        slot_spend(l, s);
-        return;
-    }
-    if (r->offer_cancelled)
+    s->started_at = r->offer_begun_at;
+    if (r->offer_cancelled) {
         slot_zombie(l, s);  // timed out: the step waits until its worker has returned
+        s->zombied = 0;     // its row says so, whatever becomes of this turn
+    }
     if (!r->offer_begun || s->zombie)
         return;
-    s->started_at = r->offer_begun_at;
     if (step->state != ST_IN_PROGRESS) {
         if (!step->open) {
             step->open = true;
@@ -104,9 +110,10 @@ static void attach_slots(struct lane *l, struct entry *e, const struct task_rows
                 slot_attach(l, s, e->task);
         }
     for (size_t i = 0; i < r->step_count; i++) {
+        if (r->steps[i].offer_token == 0)
+            continue;
         int at = template_find_step(e->task->tpl, r->steps[i].name);
-        if (r->steps[i].offer_token != 0)
-            adopt_offer(l, e, &e->task->steps[at], &r->steps[i]);
+        adopt_offer(l, e, &e->task->steps[at], &r->steps[i]);
     }
 }
 
@@ -118,7 +125,7 @@ static void lose_steps(struct lane *l, struct entry *e)
         struct tstep *s = &t->steps[i];
         const struct slot *slot = s->slot;
         if (s->state == ST_IN_PROGRESS && (!slot || slot->zombie))
-            task_lose(&l->d, t, s, false);
+            task_lose(&l->d, t, s);
     }
 }
 
@@ -145,12 +152,29 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
     }
 }
 
+// Its rows can not be read or make no sense: perhaps they do later. Who waits for it hears of it.
+#define UNREADABLE_MAX 5
+
+static void read_later(struct lane *l, struct entry *e)
+{
+    tasker_error error = {0};
+    e->loading = true;
+    entry_timer(l, e, l->d.now + RELOAD_US);
+    if (++e->unreadable < UNREADABLE_MAX)
+        return;
+    e->unreadable = UNREADABLE_MAX - 1;
+    (void)err_set(&error, TASKER_E_STORE, "task %lld can not be read", (long long)e->id);
+    err_remedy(&error, "see last_error of tasker health: its rows or its template may be damaged");
+    refuse_waiting(l, e, &error);
+}
+
 void decide_loaded(struct lane *l, struct lane_input *in)
 {
     struct entry *e = entry_find(l, in->loaded.task_id);
     if (!e || !e->loading || in->loaded.number != e->load_number)
         return; // read for somebody who has forgotten it since
     e->loading = false;
+    entry_timer(l, e, 0);
     if (in->loaded.rc == TASKER_E_NOT_FOUND) {
         not_found(l, e);
         return;
@@ -160,17 +184,19 @@ void decide_loaded(struct lane *l, struct lane_input *in)
     if (in->loaded.rc == 0)
         e->task = rebuild(in->loaded.rows, in->loaded.tpl, &arena);
     arena_done(&arena);
-    if (!e->task) {  // read it again later
-        e->loading = true;
-        entry_timer(l, e, l->d.now + RELOAD_US);
+    if (!e->task) {
+        read_later(l, e);
         return;
     }
+    e->unreadable = 0;
     e->task->entry = e;
     touch(l, e);
     if (e->visiting)
         attach_slots(l, e, in->loaded.rows); // an action on a step takes its offer along
     else
         resume(l, e, in->loaded.rows);
+    if (e->visiting && list_empty(&e->waiting))  // its command was refused: nobody gives the task back otherwise
+        task_state_final(e->task->state) ? task_settle(&l->d, e->task) : task_write_active(&l->d, e->task, false);
     queue_front(l, &e->waiting);
 }
 
@@ -186,10 +212,9 @@ static struct handout *foreign_handout(const struct slot *s, struct lane_input *
     const struct template_step *def = &in->offer.tpl->steps[at];
     h->parents = mem_alloc((def->parent_count + 1) * sizeof(h->parents[0]));
     h->inputs = r->has_inputs ? blob_new(r->inputs.p, r->inputs.len) : NULL;
-    if (!h->parents || (r->has_inputs && !h->inputs)) {
-        blob_unref(h->inputs);
-        mem_free(h->parents);
-        mem_free(h);
+    h->answer = lane_input_new(IN_ANSWER);
+    if (!h->parents || !h->answer || (r->has_inputs && !h->inputs)) {
+        handout_free(h);
         return NULL;
     }
     list_init(&h->link);
@@ -214,18 +239,19 @@ static struct handout *foreign_handout(const struct slot *s, struct lane_input *
 void decide_offer_loaded(struct lane *l, struct lane_input *in)
 {
     struct slot *s = foreign_find(l, in->offer.token);
-    if (!s || s->spent)
+    if (!s || s->spent || s->given)
         return;
+    heap_remove(&l->deadlines, &s->timer);
     struct action a = {.kind = ACT_GIVE, .token = s->token};
     if (in->offer.rc == 0 && s->worker && !s->worker->closing && !l->draining) {
         a.worker = s->worker->id;
         a.handout = foreign_handout(s, in);
     }
     if (a.handout) {
-        s->given = true;
-        out_action(l, &a);
+        s->given = out_action(l, &a);
         return;
     }
+    l->no_offers_until = l->d.now + RELOAD_US;
     struct change *c = decision_change(&l->d, CH_OFFER_RELEASE);  // somebody else may run it
     if (c)
         c->offer.token = s->token;

@@ -28,10 +28,15 @@ int64_t id_take(struct id_pool *p)
 
 int id_add(struct id_pool *p, const struct id_range *ranges, size_t count)
 {
+    if (count == 0)
+        return 0;
     if (mem_grow(&p->ranges, &p->cap, p->count + count, sizeof(p->ranges[0])) < 0)
         return TASKER_E_NOMEM;
-    for (size_t i = count; i-- > 0;) {  // the first range is used first: it comes last
-        p->ranges[p->count++] = ranges[i];
+    // What is left of older ids is used first, and stands at the end.
+    memmove(p->ranges + count, p->ranges, p->count * sizeof(p->ranges[0]));
+    p->count += count;
+    for (size_t i = 0; i < count; i++) {
+        p->ranges[i] = ranges[count - 1 - i];
         p->total += (size_t)(ranges[i].last - ranges[i].first + 1);
     }
     return 0;
@@ -47,8 +52,8 @@ static void ask_ids(struct lane *l)
     {
         tasks++;
         steps += container_of(node, struct lane_input, link)->submit.tpl->step_count;
-        if (steps > 100000)
-            break;
+        if (steps > TURN_MAX_CHANGES || tasks > TURN_MAX_CHANGES)
+            break;  // no turn creates more
     }
     if (l->id_appetite == 0)
         l->id_appetite = TASK_IDS_MIN;
@@ -98,12 +103,12 @@ static size_t fill_wants(struct lane *l)
     struct klass *k, *tmp;
     size_t count = 0, skip = l->want_turn++;
     l->want_count = 0;
-    if (!l->started || l->draining)
+    if (!l->started || l->draining || l->d.now < l->no_offers_until)
         return 0;
     HASH_ITER(hh, l->classes, k, tmp)
     {
         int32_t places = class_places(l, k);
-        if (places <= 0 || k->ready.count > 0)
+        if (places <= 0 || k->ready.count > 0 || k->suspects.count > 0)
             continue;
         if (mem_grow(&l->wants, &l->want_cap, count + 1, sizeof(l->wants[0])) < 0)
             break;
@@ -149,7 +154,8 @@ void ask(struct lane *l)
         l->turn.dead_lane_count = l->dead_count;
     }
     struct klass *k = l->offer_class;
-    int32_t places = k && l->started && !l->draining ? class_places(l, k) : 0;
+    bool may = l->started && !l->draining && l->d.now >= l->no_offers_until;
+    int32_t places = k && may ? class_places(l, k) : 0;
     l->offer_class = NULL;
     if (places > 0) {
         l->want = (struct offer_want){k->name, places};
@@ -171,18 +177,44 @@ void load(struct lane *l, struct entry *e)
     e->loading = true;
     e->load_number = ++l->loads;
     struct action a = {.kind = ACT_LOAD, .id = e->id, .token = e->load_number};
-    out_action(l, &a);
+    bool asked = out_action(l, &a);
+    entry_timer(l, e, l->d.now + (asked ? ANSWER_LOST_US : RELOAD_US));
+}
+
+void read_offer(struct lane *l, struct slot *s)
+{
+    struct action a = {.kind = ACT_LOAD_OFFER, .token = s->token, .id = s->step_id};
+    s->deadline = l->d.now + (out_action(l, &a) ? ANSWER_LOST_US : RELOAD_US);
+    if (heap_push(&l->deadlines, &s->timer) < 0)
+        l->d.failed = true;
+}
+
+void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error)
+{
+    list_each(node, &e->waiting)
+    {
+        struct lane_input *in = container_of(node, struct lane_input, link);
+        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = *error};
+        if (in->kind != IN_COMMAND)
+            continue;
+        if (in->ticket && !out_action(l, &a))
+            return;  // the next time
+        list_remove(node);
+        lane_input_free(in);
+    }
 }
 
 void not_found(struct lane *l, struct entry *e)
 {
     struct list *node;
-    while ((node = list_pop(&e->waiting))) {
+    tasker_error error = {0};
+    (void)err_set(&error, TASKER_E_NOT_FOUND, "there is no task %lld", (long long)e->id);
+    refuse_waiting(l, e, &error);
+    for (node = e->waiting.next; node != &e->waiting; node = e->waiting.next) {
         struct lane_input *in = container_of(node, struct lane_input, link);
-        struct action a = {.kind = ACT_REPLY, .ticket = in->ticket};
-        err_set(&a.error, TASKER_E_NOT_FOUND, "there is no task %lld", (long long)e->id);
-        if (in->kind == IN_COMMAND && in->ticket)
-            out_action(l, &a);
+        if (in->kind == IN_COMMAND)
+            break;  // no memory for its answer: it asks again
+        list_remove(node);
         lane_input_free(in);
     }
     entry_remove(l, e);
@@ -194,7 +226,7 @@ static void owned_by_other(struct lane *l, struct entry *e)
     struct list *node;
     while ((node = list_pop(&e->waiting))) {
         struct lane_input *in = container_of(node, struct lane_input, link);
-        if (in->kind != IN_COMMAND) {
+        if (in->kind != IN_COMMAND || in->cmd.request_id != 0) {  // the owner finds the request itself
             lane_input_free(in);
             continue;
         }
@@ -223,14 +255,19 @@ static void take_claim(struct lane *l, const struct turn_result *r)
     }
 }
 
-static void take_offers(struct lane *l, const struct turn_result *r)
+// False: out of memory.
+static bool take_offers(struct lane *l, const struct turn_result *r)
 {
     for (size_t i = 0; i < r->offer_count; i++) {
         const struct offer_taken *o = &r->offers[i];
-        struct slot *s = foreign_find(l, o->token) ? NULL : slot_new(l, SLOT_FOREIGN, o->token);
-        struct klass *k = s ? klass_get(l, o->handler_class) : NULL;
-        if (!k)
+        struct klass *k = klass_get(l, o->handler_class);
+        if (!k || !heap_room(&l->deadlines, l->deadlines.count + 1))
+            return false;
+        struct slot *known = foreign_find(l, o->token), *s = known ? NULL : slot_new(l, SLOT_FOREIGN, o->token);
+        if (known)
             continue;
+        if (!s)
+            return false;
         s->task_id = o->task_id;
         s->step_id = o->step_id;
         s->attempt = o->attempt;
@@ -242,9 +279,9 @@ static void take_offers(struct lane *l, const struct turn_result *r)
         if (w)
             slot_worker(s, w);
         slot_place(l, s);
-        struct action a = {.kind = ACT_LOAD_OFFER, .token = o->token, .id = o->step_id};
-        out_action(l, &a);
+        read_offer(l, s);
     }
+    return true;
 }
 
 static void take_requests(struct lane *l, const struct turn_result *r)
@@ -264,6 +301,7 @@ static void take_requests(struct lane *l, const struct turn_result *r)
 void take_answers(struct lane *l, const struct turn_result *r)
 {
     const struct turn *t = &l->turn;
+    bool whole = true;
     if (id_add(&l->task_ids, r->task_ids, r->task_id_ranges) < 0 ||
         id_add(&l->step_ids, r->step_ids, r->step_id_ranges) < 0)
         l->d.failed = true;  // they are asked for again
@@ -281,14 +319,19 @@ void take_answers(struct lane *l, const struct turn_result *r)
     if (t->want_count > 0 || l->look_again)
         l->next_poll = l->next_thorough = 0;  // there may be more of them
     for (size_t i = 0; i < r->claimed_count; i++) {
-        struct entry *e = entry_find(l, r->claimed[i]) ? NULL : entry_add(l, r->claimed[i]);
+        if (entry_find(l, r->claimed[i]))
+            continue;
+        struct entry *e = entry_add(l, r->claimed[i]);
         if (e)
             load(l, e);
+        whole = whole && e;
     }
     l->look_again = false;
     take_claim(l, r);
-    take_offers(l, r);
+    whole = take_offers(l, r) && whole;
     take_requests(l, r);
+    if (!whole)
+        l->retiring = true;  // out of memory: what became ours and is not known here is given back with all the rest
 }
 
 // -------------------------------------------------------------------------------------------------------- polling
@@ -321,15 +364,20 @@ void lane_poll_want(struct lane *l, struct poll_want *ret)
 void maybe_poll(struct lane *l)
 {
     bool needed = l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks);
-    if (!needed || l->polling || l->d.now < l->next_poll || l->id == 0)
+    bool out = l->polling && l->d.now < l->polled_at + ANSWER_LOST_US;
+    if (!needed || out || l->d.now < l->next_poll || l->id == 0)
         return;
     struct action a = {.kind = ACT_POLL, .thorough = l->d.now >= l->next_thorough};
-    out_action(l, &a);
+    if (!out_action(l, &a))
+        return;
     l->polling = true;
     l->poll_lane = l->id;
+    l->polled_at = l->d.now;
     l->next_poll = l->d.now + l->opt->poll_interval_us;
     if (a.thorough)
         l->next_thorough = l->d.now + POLL_THOROUGH_US;
+    if (l->next_thorough < l->next_poll)
+        l->next_poll = l->next_thorough;
 }
 
 // Lanes are dead when their lease has passed, which counts only once we held our own connection for a full lease; or at
@@ -385,9 +433,13 @@ static void offer_answered(struct lane *l, struct slot *s, const struct poll_off
         return;
     }
     struct blob *log = news->log.len ? blob_new(news->log.p, news->log.len) : NULL;
+    if (news->log.len && !log)
+        l->d.failed = true;
     struct span text = decision_hold(&l->d, log) ? (struct span){log->data, log->size} : (struct span){NULL, 0};
     if (news->verdict) {
         struct blob *results = news->answer.len ? blob_new(news->answer.p, news->answer.len) : NULL;
+        if (news->answer.len && !results)
+            l->d.failed = true;
         task_succeed(&l->d, t, step, results, text);
         blob_unref(results);
     } else {
@@ -412,10 +464,13 @@ static void offer_lost(struct lane *l, struct slot *s, const struct poll_offer *
     begin_offer(l, s, news->begun_at);
     touch(l, s->entry);
     slot_spend(l, s);
-    if (!zombie)
-        task_lose(&l->d, t, step, true);
-    else if (step->ready)
+    if (zombie && step->ready)
         enqueue(l, t, step);
+    if (zombie)
+        return;
+    task_crashed(&l->d, t);
+    if (!task_set_aside(&l->d, t, l->opt->max_crashes))
+        task_lose(&l->d, t, step);
 }
 
 static void take_offer_news(struct lane *l, const struct poll_offer *news)
@@ -448,8 +503,10 @@ void decide_polled(struct lane *l, struct lane_input *in)
     l->tasks_due = l->tasks_due || p->tasks_due;
     if (p->offer_class)
         l->offer_class = klass_get(l, p->offer_class);
-    if (p->next_run_at && p->next_run_at < l->next_poll)
-        l->next_poll = p->next_run_at, l->next_thorough = p->next_run_at;
+    if (p->next_run_at && p->next_run_at < l->next_thorough)
+        l->next_thorough = p->next_run_at;
+    if (l->next_thorough < l->next_poll)
+        l->next_poll = l->next_thorough;
     find_dead(l, in);
     for (size_t i = 0; i < p->answer_count; i++)
         take_answer(l, &p->answers[i]);

@@ -24,6 +24,7 @@
 #define POLL_THOROUGH_US US_PER_SECOND
 #define REQUEST_TIMEOUT_US (30 * US_PER_SECOND)
 #define RELOAD_US US_PER_SECOND
+#define ANSWER_LOST_US (10 * US_PER_SECOND)  // what was asked of the driver and not answered is asked again
 
 struct entry {
     int64_t id;
@@ -40,6 +41,7 @@ struct entry {
     int64_t load_number;  // which one: an older answer tells of older rows
     bool visiting;        // for one action of an operator; given back in the same commit
     bool over;            // ends with the turn under way
+    uint8_t unreadable;   // how often its rows could not be made sense of
     uint32_t slots;       // attempts of it that are out
     uint32_t became_ready, ended;  // steps, in the turn whose events are being published
     UT_hash_handle hh;
@@ -51,6 +53,7 @@ struct klass {
     int32_t limit, running;  // limit 0: none
     int32_t serving;         // open workers
     struct heap ready;
+    struct heap suspects;    // ready, of tasks that may have killed their engine
     struct lworker **workers;
     size_t worker_count, worker_cap;
     UT_hash_handle hh;
@@ -85,6 +88,7 @@ struct slot {
     bool given;    // FOREIGN: a worker has it
     bool placed;   // counts in worker, class, group and engine
     bool spent;    // answered in the turn under way
+    uint64_t zombied;     // serial of the turn that made it one
     struct entry *entry;  // NULL: FOREIGN, or its task is gone
     uint32_t step;
     int32_t attempt;
@@ -94,7 +98,7 @@ struct slot {
     struct lworker *worker;
     struct heap_node timer;
     struct list lazy;   // of lane.lazy: start row not written
-    struct list turn;   // of lane.fresh_slots or lane.spent_slots
+    struct list turn;   // of lane.fresh_slots, spent_slots or late_slots
     UT_hash_handle hh;
 };
 
@@ -126,16 +130,18 @@ struct lane {
     size_t notes_seen;
     struct list touched;              // entries
     struct list fresh_slots, spent_slots;
+    struct list late_slots;           // committed, but there was no memory for their hand-outs
     struct action *held, *out;
     size_t held_count, held_cap, out_count, out_cap, out_next;
     size_t single;                    // after a refusal without a culprit: at most that many inputs, 0: no limit
+    uint32_t refusals;                // in a row
     // tasks and steps
     struct entry *entries;
     struct slot *slots, *foreign;
     struct klass *classes;
     struct group *groups;
     struct lworker *workers;
-    struct heap wakes, deadlines, task_timers, suspects;
+    struct heap wakes, deadlines, task_timers;
     struct list lazy;
     uint64_t order;
     int64_t loads;                    // ACT_LOADs so far
@@ -150,6 +156,7 @@ struct lane {
     struct list rechecks;             // commands whose owner may be dead: a poll first
     struct list to_request, asking, asked;  // commands for other lanes
     bool tasks_due, takeover;
+    int64_t no_offers_until;          // one could not be read
     struct klass *offer_class;        // others offer steps of it
     struct offer_want want;
     int64_t *dead;
@@ -164,14 +171,20 @@ struct lane {
     size_t foreign_cap;
     bool polling;
     bool look_again;                  // this turn writes what a poll of ours has to find
-    int64_t poll_lane;                // whose poll is out
+    int64_t poll_lane, polled_at;     // whose poll is out, and since when
     int64_t next_poll, next_thorough;
     uint32_t listeners;
 };
 
+// heap_room makes room for `count` nodes, so that pushing that many can not fail. False: out of memory.
+static inline bool heap_room(struct heap *h, size_t count)
+{
+    return mem_grow(&h->items, &h->cap, count, sizeof(h->items[0])) == 0;
+}
+
 // ---- lane.c
 void hold_action(struct lane *l, const struct action *a);  // until the turn is durable
-void out_action(struct lane *l, const struct action *a);   // at once
+bool out_action(struct lane *l, const struct action *a);   // at once; false: out of memory, what it owns is freed
 
 // ---- lane_input.c
 void queue_front(struct lane *l, struct list *inputs);  // puts inputs back to be decided first
@@ -227,6 +240,8 @@ void decide_polled(struct lane *l, struct lane_input *in);
 void maybe_poll(struct lane *l);
 void drain(struct lane *l);
 void drained(struct lane *l);
+void read_offer(struct lane *l, struct slot *s);  // asks for a foreign step's rows
+void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error);  // answers the commands that wait for it
 
 void not_found(struct lane *l, struct entry *e);  // tells who waits for it
 

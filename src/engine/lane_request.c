@@ -33,6 +33,8 @@ void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_
         c->request.task_id = in->cmd.task_id;
         c->request.body = span_of(arena_dup(&l->d.arena, buf_view(&b).p, b.len));
     }
+    if (buf_failed(&b) || l->d.arena.failed)
+        l->d.failed = true;
     buf_done(&b);
     blob_unref(result);
 }
@@ -40,7 +42,7 @@ void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_
 static struct span request_body(struct lane *l, const struct lane_input *in)
 {
     struct buf b;
-    buf_init(&b, (size_t)8 << 20);
+    buf_init(&b, (size_t)1 << 30);
     jw_open(&b, '{');
     jw_kstr(&b, "command", command_names[in->cmd.command]);
     if (in->cmd.step)
@@ -53,7 +55,7 @@ static struct span request_body(struct lane *l, const struct lane_input *in)
         jw_kraw(&b, "results", in->cmd.results->data, in->cmd.results->size);
     jw_close(&b, '}');
     struct span s = span_of(arena_dup(&l->d.arena, buf_view(&b).p, b.len));
-    if (buf_failed(&b))
+    if (buf_failed(&b) || l->d.arena.failed)
         l->d.failed = true;
     buf_done(&b);
     return s;
@@ -126,12 +128,12 @@ void take_request(struct lane *l, const struct poll_request *r)
 // that is committed.
 static void end_request(struct lane *l, struct lane_input *in, struct action *reply)
 {
+    if (in->ticket && !out_action(l, reply))
+        return;  // out of memory: the next poll finds it again
+    if (!in->ticket)
+        blob_unref(reply->blob);
     if (mem_grow(&l->read_requests, &l->read_cap, l->read_count + 1, sizeof(l->read_requests[0])) == 0)
         l->read_requests[l->read_count++] = in->cmd.asked_id;  // else it goes when this lane retires
-    if (in->ticket)
-        out_action(l, reply);
-    else
-        blob_unref(reply->blob);
     list_remove(&in->link);
     lane_input_free(in);
 }

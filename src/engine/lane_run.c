@@ -2,6 +2,9 @@
 // lane_run.c - which ready step runs where and when: queues by handler class and priority, places of workers, limits,
 // hand-outs, and the timers of retries, timeouts and lazy start rows.
 //
+// Steps of suspects wait in queues of their own. A step that its template's limit does not let run waits in its group;
+// schedule() brings it back when there is room, one at a time, until one of them can run.
+//
 // A step with a slot is out (given, offered, or held by a late handler) and is in no queue. A place is counted in four
 // sums (worker, class, template group, engine) from slot_place to slot_unplace.
 #include "engine/lane_private.h"
@@ -32,6 +35,7 @@ struct klass *klass_get(struct lane *l, const char *name)
     }
     k->limit = limit_of(l->opt->class_limits, l->opt->class_limit_count, name);
     heap_init(&k->ready, queue_less);
+    heap_init(&k->suspects, queue_less);
     HASH_ADD_KEYPTR(hh, l->classes, k->name, strlen(k->name), k);
     if (!HASH_ADDED(hh, k)) {
         mem_free(k->name);
@@ -79,13 +83,19 @@ static struct group *group_of(struct lane *l, const struct template *tpl)
 
 // ----------------------------------------------------------------------------------------------------- queues
 
+// Out of memory: the task is read again, and queued then.
+static void not_queued(struct lane *l, const struct tstep *s)
+{
+    l->d.failed = true;
+    touch(l, step_task((struct tstep *)s)->entry);
+}
+
 static void queue_in(struct lane *l, struct heap *h, struct tstep *s)
 {
-    if (heap_push(h, &s->queue) < 0) {
-        l->d.failed = true;
-        return;
-    }
-    s->queued_in = h;
+    if (heap_push(h, &s->queue) < 0)
+        not_queued(l, s);
+    else
+        s->queued_in = h;
 }
 
 void dequeue(struct tstep *s)
@@ -105,10 +115,12 @@ void enqueue(struct lane *l, struct task *t, struct tstep *s)
     if (s->queued_in || s->slot || !s->ready)
         return;
     struct klass *k = klass_of(l, t, s);
-    if (!k)
+    if (!k) {
+        not_queued(l, s);
         return;
+    }
     s->order = ++l->order;
-    queue_in(l, t->suspect ? &l->suspects : &k->ready, s);
+    queue_in(l, t->suspect ? &k->suspects : &k->ready, s);
 }
 
 // ------------------------------------------------------------------------------------------------------ slots
@@ -217,18 +229,6 @@ void slot_place(struct lane *l, struct slot *s)
         s->worker->used++;
 }
 
-// A place in a group is free: what waited for it queues up again.
-static void undefer(struct lane *l, struct group *g)
-{
-    while (g->deferred.count > 0 && g->running < g->limit) {
-        struct tstep *s = container_of(heap_pop(&g->deferred), struct tstep, queue);
-        s->queued_in = NULL;
-        enqueue(l, step_task(s), s);
-        if (s->queued_in)
-            return;
-    }
-}
-
 void slot_unplace(struct lane *l, struct slot *s)
 {
     if (!s->placed)
@@ -238,10 +238,8 @@ void slot_unplace(struct lane *l, struct slot *s)
     l->suspects_running -= s->suspect;
     if (s->klass)
         s->klass->running--;
-    if (s->group) {
+    if (s->group)
         s->group->running--;
-        undefer(l, s->group);
-    }
     if (s->worker)
         s->worker->used--;
 }
@@ -264,9 +262,15 @@ void slot_spend(struct lane *l, struct slot *s)
     list_push(&l->spent_slots, &s->turn);
 }
 
+// A handler that does not return may hold its place for ever, but not all other suspects up.
 void slot_zombie(struct lane *l, struct slot *s)
 {
+    if (!s->zombie)
+        s->zombied = l->d.serial;
     s->zombie = true;
+    if (s->placed && s->suspect)
+        l->suspects_running--;
+    s->suspect = false;
     heap_remove(&l->deadlines, &s->timer);
     list_remove(&s->lazy);
 }
@@ -346,10 +350,10 @@ static bool is_eager(const struct task *t, const struct tstep *s)
 
 static void give(struct lane *l, struct task *t, struct tstep *s, struct lworker *w)
 {
+    touch(l, t->entry);
     struct slot *slot = slot_for_step(l, SLOT_LOCAL, t, s);
     if (!slot)
         return;
-    touch(l, t->entry);
     bool eager = is_eager(t, s);
     task_begin_step(&l->d, t, s, eager);
     slot_worker(slot, w);
@@ -364,11 +368,11 @@ static void give(struct lane *l, struct task *t, struct tstep *s, struct lworker
 // takes it.
 static void offer(struct lane *l, struct task *t, struct tstep *s)
 {
+    touch(l, t->entry);
     struct slot *slot = slot_for_step(l, SLOT_OFFER, t, s);
     struct change *c = slot ? decision_change(&l->d, CH_OFFER_INSERT) : NULL;
     if (!c)
         return;
-    touch(l, t->entry);
     c->offer.token = slot->token;
     c->offer.task_id = t->id;
     c->offer.step_id = s->id;
@@ -386,8 +390,9 @@ struct handout *make_handout(struct lane *l, const struct slot *s)
     if (!h)
         return NULL;
     h->parents = mem_alloc((def->parent_count ? def->parent_count : 1) * sizeof(h->parents[0]));
-    if (!h->parents) {
-        mem_free(h);
+    h->answer = lane_input_new(IN_ANSWER);
+    if (!h->parents || !h->answer) {
+        handout_free(h);
         return NULL;
     }
     h->token = s->token;
@@ -404,6 +409,20 @@ struct handout *make_handout(struct lane *l, const struct slot *s)
         h->parents[i] = blob_ref(t->steps[def->parents[i]].results);
     list_init(&h->link);
     return h;
+}
+
+void handout_free(struct handout *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->parent_count; i++)
+        blob_unref(h->parents[i]);
+    mem_free(h->parents);
+    lane_input_free(h->answer);
+    blob_unref(h->context);
+    blob_unref(h->inputs);
+    template_unref(h->tpl);
+    mem_free(h);
 }
 
 // --------------------------------------------------------------------------------------------------- scheduling
@@ -448,15 +467,21 @@ static bool turn_full(const struct lane *l)
     return l->d.failed || l->d.change_count >= TURN_MAX_CHANGES + 500;
 }
 
+static struct heap *queue_of(struct klass *k, bool suspects)
+{
+    return suspects ? &k->suspects : &k->ready;
+}
+
 // The class whose first step is due next, among those that have a place for it.
-static struct klass *next_class(struct lane *l, struct lworker **ret_worker)
+static struct klass *next_class(struct lane *l, bool suspects, struct lworker **ret_worker)
 {
     struct klass *best = NULL, *k, *tmp;
     HASH_ITER(hh, l->classes, k, tmp)
     {
-        if (k->ready.count == 0 || k->serving == 0 || class_full(k))
+        const struct heap *queue = queue_of(k, suspects);
+        if (queue->count == 0 || k->serving == 0 || class_full(k))
             continue;
-        if (best && !queue_less(heap_top(&k->ready), heap_top(&best->ready)))
+        if (best && !queue_less(heap_top(queue), heap_top(queue_of(best, suspects))))
             continue;
         struct lworker *w = free_worker(k);
         if (!w)
@@ -484,16 +509,28 @@ static bool defer(struct lane *l, struct task *t, struct tstep *s)
     return true;
 }
 
-static void give_ready(struct lane *l)
+// Hands the first steps of the queues out. Of tasks that may have killed their engine one step runs at a time, so that the
+// next crash names the guilty one.
+static void give_ready(struct lane *l, bool suspects)
 {
     struct lworker *w = NULL;
     struct klass *k;
-    while (!engine_full(l) && !turn_full(l) && (k = next_class(l, &w))) {
-        struct tstep *s = pop_ready(&k->ready);
+    while (!engine_full(l) && !turn_full(l) && !(suspects && l->suspects_running > 0) &&
+           (k = next_class(l, suspects, &w))) {
+        struct tstep *s = pop_ready(queue_of(k, suspects));
         struct task *t = step_task(s);
         if (!s->ready || defer(l, t, s))
             continue;
         give(l, t, s, w);
+    }
+}
+
+static void offer_queue(struct lane *l, struct heap *queue)
+{
+    while (queue->count > 0 && !turn_full(l)) {
+        struct tstep *s = pop_ready(queue);
+        if (s->ready)
+            offer(l, step_task(s), s);
     }
 }
 
@@ -502,41 +539,55 @@ static void offer_ready(struct lane *l)
     struct klass *k, *tmp;
     HASH_ITER(hh, l->classes, k, tmp)
     {
-        while (k->serving == 0 && k->ready.count > 0 && !turn_full(l)) {
-            struct tstep *s = pop_ready(&k->ready);
-            if (s->ready)
-                offer(l, step_task(s), s);
+        if (k->serving > 0)
+            continue;
+        offer_queue(l, &k->ready);
+        offer_queue(l, &k->suspects);
+    }
+}
+
+// Tasks that are suspects no longer queue up with all others.
+static void clear_suspects(struct lane *l)
+{
+    struct klass *k, *tmp;
+    HASH_ITER(hh, l->classes, k, tmp)
+    {
+        while (k->suspects.count > 0) {
+            struct tstep *s = container_of(heap_top(&k->suspects), struct tstep, queue);
+            if (step_task(s)->suspect || turn_full(l))
+                break;
+            (void)pop_ready(&k->suspects);
+            enqueue(l, step_task(s), s);
         }
     }
 }
 
-// Tasks that may have killed their engine run one step at a time, so that the next crash names the guilty one.
-static void give_suspect(struct lane *l)
+// Brings one step back to its queue for every group that has room. True when there was one.
+static bool undefer(struct lane *l)
 {
-    while (l->suspects.count > 0 && l->suspects_running == 0 && !engine_full(l)) {
-        struct tstep *s = container_of(heap_top(&l->suspects), struct tstep, queue);
-        struct task *t = step_task(s);
-        struct klass *k = klass_of(l, t, s);
-        struct lworker *w = k ? free_worker(k) : NULL;
-        if (!k || (t->suspect && k->serving > 0 && (!w || class_full(k))))
-            return;
-        (void)pop_ready(&l->suspects);
-        if (!t->suspect)
-            enqueue(l, t, s);
-        else if (k->serving == 0)
-            offer(l, t, s);
-        else if (!defer(l, t, s))
-            give(l, t, s, w);
+    struct group *g, *tmp;
+    bool some = false;
+    HASH_ITER(hh, l->groups, g, tmp)
+    {
+        if (g->deferred.count == 0 || g->running >= g->limit)
+            continue;
+        struct tstep *s = pop_ready(&g->deferred);
+        enqueue(l, step_task(s), s);
+        some = true;
     }
+    return some;
 }
 
 void schedule(struct lane *l)
 {
     if (!l->started || l->draining || l->id == 0)
         return;
-    give_suspect(l);
-    give_ready(l);
-    offer_ready(l);
+    do {
+        clear_suspects(l);
+        give_ready(l, true);
+        give_ready(l, false);
+        offer_ready(l);
+    } while (!engine_full(l) && !turn_full(l) && undefer(l));
 }
 
 // -------------------------------------------------------------------------------------------------------- timers
@@ -544,6 +595,8 @@ void schedule(struct lane *l)
 static void time_out(struct lane *l, struct slot *s)
 {
     heap_remove(&l->deadlines, &s->timer);
+    if (s->kind == SLOT_FOREIGN && !s->given)
+        read_offer(l, s);
     if (s->kind == SLOT_FOREIGN || !s->entry || !s->entry->task)
         return;
     struct task *t = s->entry->task;

@@ -33,6 +33,21 @@ static struct span keep(struct decision *d, struct buf *b)
     return s;
 }
 
+// What people write may be long, and every row of the turn repeats it: its beginning is kept, ending between characters.
+#define WORDS_MAX 2000
+
+static void put_words(struct buf *b, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    size_t n = strnlen(text, WORDS_MAX + 1);
+    if (n > WORDS_MAX)
+        for (n = WORDS_MAX; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; n--)
+            continue;
+    jw_key(b, key);
+    jw_strn(b, text, n);
+}
+
 struct span meta_text(struct decision *d, const struct meta *m)
 {
     struct buf b;
@@ -42,15 +57,13 @@ struct span meta_text(struct decision *d, const struct meta *m)
         jw_kint(&b, "attempt", m->attempt);
     if (d->engine)
         jw_kstr(&b, "engine", d->engine);
-    if (m->reason)
-        jw_kstr(&b, "reason", m->reason);
-    if (m->by)
-        jw_kstr(&b, "by", m->by);
+    put_words(&b, "reason", m->reason);
+    put_words(&b, "by", m->by);
     if (m->category)
         jw_kstr(&b, "category", m->category);
     if (m->code.len) {
         jw_key(&b, "code");
-        jw_strn(&b, m->code.p, m->code.len);
+        jw_strn(&b, m->code.p, m->code.len > 500 ? 500 : m->code.len);
     }
     if (m->message.len) {
         jw_key(&b, "message");
@@ -216,6 +229,7 @@ void step_to(struct decision *d, struct task *t, struct tstep *s, enum state_eve
         catch_up(d, s);
     step_row(d, s, mv.next, d->now, metadata);
     s->state = mv.next;
+    s->retry_at = 0;
     if (mv.effects & FX_ATTEMPT)
         s->attempts++;
     if (mv.effects & FX_SHUT)
@@ -492,6 +506,7 @@ void task_wake_all(struct decision *d, struct task *t)
     for (uint32_t i = 0; i < t->count; i++)
         if (t->steps[i].state == ST_PENDING && t->steps[i].waiting == 0 && !t->steps[i].ready)
             step_make_ready(d, t, &t->steps[i]);
+    task_finish_if_over(d, t);
 }
 
 void task_start(struct decision *d, struct task *t)
@@ -501,7 +516,6 @@ void task_start(struct decision *d, struct task *t)
     t->started_at = d->now;
     task_to(d, t, SE_START, task_start_metadata(d, t));
     task_wake_all(d, t);
-    task_finish_if_over(d, t);
 }
 
 // ----------------------------------------------------------------------------------------------------- attempts
@@ -583,7 +597,7 @@ void task_fail(struct decision *d, struct task *t, struct tstep *s, const struct
     write_log(d, s, s->attempts, LOG_ERROR, f->log);
     if (again) {
         set_open(t, s, true);
-        s->wake_at = d->now + wait;
+        s->wake_at = s->retry_at = d->now + wait;
         decision_note(d, NOTE_STEP_BACKOFF, t, (int32_t)s->index, m.retry_at ? meta_text(d, &m) : (struct span){NULL, 0});
     } else if (s->attempts >= s->retry_limit) {
         decision_note(d, NOTE_STEP_EXHAUSTED, t, (int32_t)s->index, (struct span){NULL, 0});
@@ -615,13 +629,15 @@ void task_release(struct decision *d, struct task *t, struct tstep *s)
     step_make_ready(d, t, s);
 }
 
-void task_lose(struct decision *d, struct task *t, struct tstep *s, bool crash)
+void task_crashed(struct decision *d, struct task *t)
 {
-    if (crash) {
-        t->crashes++;
-        t->suspect = true;
-        task_write_active(d, t, true);
-    }
+    t->crashes++;
+    t->suspect = true;
+    task_write_active(d, t, true);
+}
+
+void task_lose(struct decision *d, struct task *t, struct tstep *s)
+{
     if (s->retryable) {
         if (task_start_written(s))
             take_back(d, t, s, "worker_lost");

@@ -22,6 +22,7 @@ struct tstep {
     struct blob *results;      // NULL: null, or not needed any more
     int64_t started_at;        // of the running attempt
     int64_t wake_at;           // in error and to be tried again: when; else 0
+    int64_t retry_at;          // what its error row says of that, also while its task is over; else 0
     int32_t attempts;          // used up
     int32_t retry_limit;
     int32_t sort_key;
@@ -85,9 +86,10 @@ void task_succeed(struct decision *d, struct task *t, struct tstep *s, struct bl
 void task_fail(struct decision *d, struct task *t, struct tstep *s, const struct failure *f);
 // task_release hands it back unrun: no attempt is used up.
 void task_release(struct decision *d, struct task *t, struct tstep *s);
-// task_lose: the process that ran it is gone. Uses up no attempt; a step that is not retryable stays in error. `crash`
-// counts against the task (false when the database has counted already).
-void task_lose(struct decision *d, struct task *t, struct tstep *s, bool crash);
+// task_lose: the process that ran it is gone. Uses up no attempt; a step that is not retryable stays in error.
+void task_lose(struct decision *d, struct task *t, struct tstep *s);
+// task_crashed counts the death of a process that ran one of its steps (a takeover has counted already).
+void task_crashed(struct decision *d, struct task *t);
 
 // task_wake: a retry is due; the step becomes ready.
 void task_wake(struct decision *d, struct task *t, struct tstep *s);
@@ -139,7 +141,8 @@ struct task_image {
 // task_rebuild makes the task. Steps whose rows say in_progress stay so: the engine re-attaches those that run and loses
 // the others. NULL: out of memory; the image's blobs are then still the caller's.
 struct task *task_rebuild(struct task_image *image);
-// task_wake_all marks what is ready in a rebuilt task in progress (notes STEP_READY).
+// task_wake_all marks what is ready in a rebuilt task in progress (notes STEP_READY); one that has nothing left to run
+// ends.
 void task_wake_all(struct decision *d, struct task *t);
 
 static inline struct task *step_task(struct tstep *s)

@@ -37,6 +37,20 @@ int task_cancel(struct decision *d, struct task *t, const char *reason, const ch
     return 0;
 }
 
+// Steps that were waiting for a retry when their task ended wait again.
+static void resume_retries(struct decision *d, struct task *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct tstep *s = &t->steps[i];
+        if (s->state != ST_ERROR || s->retry_at == 0)
+            continue;
+        s->wake_at = s->retry_at;
+        s->open = true;
+        t->open++;
+        decision_note(d, NOTE_STEP_BACKOFF, t, (int32_t)i, (struct span){NULL, 0});
+    }
+}
+
 // Takes a task that ended in error up again.
 static void reopen(struct decision *d, struct task *t, struct span text)
 {
@@ -44,9 +58,12 @@ static void reopen(struct decision *d, struct task *t, struct span text)
         return;
     if (t->deadline)  // as long again as it was given at first
         t->deadline = d->now + (t->deadline - (t->started_at ? t->started_at : t->run_at));
+    else if (t->tpl->timeout_us)  // a finished task's own is not kept
+        t->deadline = d->now + t->tpl->timeout_us;
     t->started_at = d->now;
     task_to(d, t, SE_RETRY, text);
     task_to(d, t, SE_START, task_start_metadata(d, t));
+    resume_retries(d, t);
     if (t->active && t->deadline)
         task_write_active(d, t, true);
 }
@@ -84,7 +101,6 @@ int task_retry(struct decision *d, struct task *t, const char *reason, const cha
         if (t->steps[i].state == ST_ERROR)
             renew(d, t, &t->steps[i], text);
     task_wake_all(d, t);
-    task_finish_if_over(d, t);
     return 0;
 }
 
@@ -114,8 +130,9 @@ int step_retry(struct decision *d, struct task *t, struct tstep *s, const char *
     if (s->state != ST_ERROR)
         return refuse(err, "retrying", step_name(t, s), s->state);
     struct span text = why(d, reason ? reason : "retried by an operator", by);
+    bool waits = s->wake_at != 0;
     reopen(d, t, text);
-    if (s->wake_at != 0)
+    if (waits)
         step_make_ready(d, t, s);  // it would be tried anyway: only sooner
     else
         renew(d, t, s, text);
@@ -138,7 +155,6 @@ int step_resolve(struct decision *d, struct task *t, struct tstep *s, struct blo
     (void)decision_hold(d, results);
     step_write(d, s, -1, true, results ? (struct span){results->data, results->size} : (struct span){NULL, 0});
     task_wake_all(d, t);
-    task_finish_if_over(d, t);
     return 0;
 }
 

@@ -89,8 +89,8 @@ struct task *task_rebuild(struct task_image *im)
     bool going = t->state == ST_IN_PROGRESS;
     for (uint32_t i = 0; i < t->count; i++) {
         struct tstep *s = &t->steps[i];
-        if (s->state == ST_ERROR && going)
-            s->wake_at = wake_time(&im->steps[i]);
+        s->retry_at = s->state == ST_ERROR ? wake_time(&im->steps[i]) : 0;
+        s->wake_at = going ? s->retry_at : 0;
         s->open = s->state == ST_IN_PROGRESS || s->wake_at != 0;
         t->open += s->open;
     }
