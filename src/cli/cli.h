@@ -9,6 +9,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -124,11 +125,26 @@ int request_template(struct request *r, const tasker_text *registered, struct ar
 // `named` also says which task it is.
 void progress_print(const struct cli *c, const struct json *event, bool named);
 
+// trouble_watch begins to say what keeps the engine of `t` from its work, until trouble_done, which must come before
+// tasker_close. Nothing is said with --json.
+struct trouble {
+    const struct cli *c;
+    tasker *t;
+    pthread_t thread;
+    int over; // eventfd: readable when the watch is to end
+    bool running;
+    int64_t seen_at; // of the engine's error at the last question
+    char said[256];
+};
+void trouble_watch(struct trouble *w, const struct cli *c, tasker *t);
+void trouble_done(struct trouble *w);
+
 int default_concurrency(void); // twice the processors
 
 // ---- signals: SIGINT, SIGTERM and SIGHUP are blocked in the whole process and asked for
 
 void signals_block(void);
+void signals_unblock(void); // they end the process, as if they had never been blocked
 int signals_pending(void); // takes one that has arrived; 0: none
 bool signals_wait(int timeout_ms, int *ret_signal);
 

@@ -195,6 +195,14 @@ void signals_block(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+void signals_unblock(void)
+{
+    sigset_t set;
+
+    stop_signals(&set);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 bool signals_wait(int timeout_ms, int *ret_signal)
 {
     struct timespec time = {.tv_sec = timeout_ms / 1000,

@@ -188,7 +188,9 @@ int main(int argc, char **argv)
         .colour_err = takes_colours(STDERR_FILENO),
     };
     int rc = run(&c, argc - 1, argv + 1);
-    if (fflush(stdout) != 0 && rc == 0)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == 0) {
+        fprintf(stderr, "tasker: the output could not be written\n");
         rc = tasker_error_exit(TASKER_E_IO);
+    }
     return rc;
 }

@@ -269,8 +269,13 @@ static int start(struct run *r, int concurrency, const tasker_text *registered, 
         rc = tasker_events_open(r->t, "step.*,task.*", NULL, &r->events, err);
     if (rc == 0)
         rc = exec_start(r->t, concurrency, &r->exec, err);
-    if (rc == 0)
-        rc = tasker_submit(r->t, buf_view(&text).p, text.len, &r->id, err);
+    if (rc < 0)
+        return rc;
+    // It waits as long as the database takes nothing; until there is a task there is nothing to
+    // hand back.
+    signals_unblock();
+    rc = tasker_submit(r->t, buf_view(&text).p, text.len, &r->id, err);
+    signals_block();
     return rc;
 }
 
@@ -304,13 +309,16 @@ static int run_task(struct run *r, int concurrency, const tasker_text *registere
 static int run_file(struct run *r, int concurrency, struct span context)
 {
     tasker_text *registered = NULL;
+    struct trouble trouble;
     tasker_error err;
 
     if (cli_open(r->c, NULL, &r->t, &err) < 0)
         return fail(r->c, &err);
+    trouble_watch(&trouble, r->c, r->t);
     int rc = cli_register(r->c, r->t, r->c->args.words[0], true, &registered);
     if (rc == 0)
         rc = run_task(r, concurrency, registered, context);
+    trouble_done(&trouble);
     exec_stop(r->exec);
     tasker_events_close(r->events);
     tasker_text_free(registered);

@@ -291,6 +291,7 @@ int command_start(struct cli *c)
     CLEANUP(buf_done) struct buf options;
     int64_t concurrency = default_concurrency();
     struct start s = {.c = c, .drain_ms = 30000};
+    struct trouble trouble;
     tasker_error err;
 
     buf_init(&options, 1 << 16);
@@ -306,7 +307,9 @@ int command_start(struct cli *c)
     signals_block();
     if (cli_open(c, buf_view(&options).p, &s.t, &err) < 0)
         return fail(c, &err);
+    trouble_watch(&trouble, c, s.t);
     rc = run_engine(&s, (int)concurrency);
+    trouble_done(&trouble);
     exec_stop(s.exec);
     tasker_events_close(s.events);
     tasker_close(s.t);

@@ -297,6 +297,7 @@ static int submit(struct cli *c, tasker *t)
 
 int command_submit(struct cli *c)
 {
+    struct trouble trouble;
     tasker_error err;
     tasker *t;
 
@@ -310,7 +311,9 @@ int command_submit(struct cli *c)
     }
     if (cli_open(c, NULL, &t, &err) < 0)
         return fail(c, &err);
+    trouble_watch(&trouble, c, t);
     int rc = submit(c, t);
+    trouble_done(&trouble);
     tasker_close(t);
     return rc;
 }

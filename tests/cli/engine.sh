@@ -149,4 +149,32 @@ done
 t start --limit class:=x
 is "a limit that is none is refused" "$rc" 64
 
+# ---- a database that takes nothing
+template held <<'STEPS'
+  - name: only
+    handler_class: tasker.exec
+    handler_config: {command: ["true"]}
+STEPS
+t register held.yaml
+mkfifo hold
+sqlite3 tasker.db <hold >held &
+engines="$engines $!"
+exec 7>hold
+echo 'BEGIN IMMEDIATE; SELECT 1;' >&7
+eventually test -s held
+"$tasker" submit cli/held@1.0.0 >stuck 2>&1 &
+stuck=$!
+engines="$engines $stuck"
+succeeds "who waits for the database is told so" eventually grep -q 'still trying: .*locked' stuck
+kill "$stuck"
+wait "$stuck"
+is "and may give up" "$?" 143
+"$tasker" submit cli/held@1.0.0 >stuck 2>&1 &
+stuck=$!
+engines="$engines $stuck"
+echo 'ROLLBACK;' >&7
+wait "$stuck"
+is "or goes on when the database is free again" "$?" 0
+exec 7>&-
+
 done_testing
