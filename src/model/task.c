@@ -104,6 +104,7 @@ static void step_row(struct decision *d, struct tstep *s, enum state to, int64_t
     c->row.sort_key = s->sort_key;
     c->row.metadata = metadata;
     s->row_state = (uint8_t)to;
+    s->retry_at = 0;
     s->row_serial = d->serial;
     s->row_change = (uint32_t)(d->change_count - 1);
 }
@@ -229,7 +230,6 @@ void step_to(struct decision *d, struct task *t, struct tstep *s, enum state_eve
         catch_up(d, s);
     step_row(d, s, mv.next, d->now, metadata);
     s->state = mv.next;
-    s->retry_at = 0;
     if (mv.effects & FX_ATTEMPT)
         s->attempts++;
     if (mv.effects & FX_SHUT)
