@@ -56,22 +56,27 @@ static int push_ticket(struct engine *e, struct lane_input *in, struct ticket *t
     return rc;
 }
 
+// Leaves some room for others; none when the queue is a short one.
+static void wait_for_room(struct engine *e)
+{
+    size_t limit = (size_t)e->options.queue_limit, spare = limit / 8 < 16 ? limit / 8 : 16;
+    for (;;) {
+        pthread_mutex_lock(&e->lock);
+        bool full = e->bounded + spare >= limit && !e->stopped;
+        uint64_t seen = e->numbers.turns;
+        pthread_mutex_unlock(&e->lock);
+        if (!full)
+            return;
+        engine_wait_turn(e, &seen, 50);
+    }
+}
+
 // Queues one submission. When the queue is full and the caller may wait, first waits for those it has queued itself.
 static int submit_one(struct engine *e, struct submission *s, struct ticket *t, struct waiter *w, bool wait,
                       tasker_error *err)
 {
-    if (wait) {
-        uint64_t seen = 0;
-        for (;;) {
-            pthread_mutex_lock(&e->lock);
-            bool full = e->bounded + 16 >= (size_t)e->options.queue_limit && !e->stopped;
-            seen = e->numbers.turns;
-            pthread_mutex_unlock(&e->lock);
-            if (!full)
-                break;
-            engine_wait_turn(e, &seen, 50);
-        }
-    }
+    if (wait)
+        wait_for_room(e);
     struct lane_input *in = lane_input_new(IN_SUBMIT);
     if (!in)
         return err_nomem(err);

@@ -27,13 +27,15 @@ int engine_push(struct engine *e, struct lane_input *in, tasker_error *err)
     return rc;
 }
 
-// Time of the database: on SQLite the host's clock, but never backwards.
+// Time of the database: on SQLite the host's clock, but never backwards. When that was set back, time goes on from where
+// it was, so that nothing that waits has to wait for the difference.
 static int64_t lane_now(struct engine *e)
 {
-    int64_t now = clock_real_us();
+    int64_t now = clock_real_us(), monotonic = clock_monotonic_us();
     if (now < e->last_now)
-        now = e->last_now;
+        now = e->last_now + (monotonic - e->last_monotonic);
     e->last_now = now;
+    e->last_monotonic = monotonic;
     return now;
 }
 
@@ -59,8 +61,14 @@ static void unlock_store(struct engine *e)
 
 static void feed(struct engine *e, struct lane_input *in)
 {
-    if (lane_push(e->lane, in) < 0)
-        lane_input_free(in);  // only bounded kinds can be refused, and those are counted at the door
+    if (lane_push(e->lane, in) == 0)
+        return;
+    struct action a = {.kind = ACT_REPLY};  // commands of other processes may fill the queue too
+    err_set(&a.error, TASKER_E_BUSY, "too many submissions and commands wait already");
+    err_remedy(&a.error, "try again, or raise queue_limit");
+    if (in->ticket)
+        ticket_answer(e, in->ticket, &a);
+    lane_input_free(in);
 }
 
 // ------------------------------------------------------------------------------------------------------ loading
@@ -258,7 +266,8 @@ static void publish_numbers(struct engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
-static void take_intake(struct engine *e)
+// False: the engine is to stop.
+static bool take_intake(struct engine *e)
 {
     struct list taken;
     struct list *node;
@@ -266,19 +275,29 @@ static void take_intake(struct engine *e)
     pthread_mutex_lock(&e->lock);
     while ((node = list_pop(&e->intake)))
         list_push(&taken, node);
+    bool go_on = !e->stop;
     pthread_mutex_unlock(&e->lock);
     while ((node = list_pop(&taken)))
         feed(e, container_of(node, struct lane_input, link));
     lane_listeners(e->lane, __atomic_load_n(&e->listeners, __ATOMIC_RELAXED));
+    return go_on;
 }
 
+// What became of a turn is found out before it is sent again, and the lane is told that its answers are lost.
 static void commit(struct engine *e, const struct turn *turn, struct turn_result *r)
 {
     tasker_error err = {0};
     lock_store(e);
-    e->store->ops->commit(e->store, turn, r);
     if (r->outcome == OUT_UNKNOWN)
         r->outcome = e->store->ops->resolve(e->store, turn);
+    else
+        r->outcome = OUT_RETRY;
+    if (r->outcome == OUT_RETRY)
+        e->store->ops->commit(e->store, turn, r);
+    if (r->outcome == OUT_UNKNOWN) {
+        lane_outcome(e->lane, e->last_now, r);
+        r->outcome = e->store->ops->resolve(e->store, turn);
+    }
     bool noted = r->outcome != OUT_COMMITTED && r->outcome != OUT_REFUSED;
     if (noted)
         err = r->error;
@@ -292,14 +311,14 @@ static void commit(struct engine *e, const struct turn *turn, struct turn_result
 static void run_turns(struct engine *e, struct turn_result *r)
 {
     const struct turn *turn;
-    take_intake(e);
-    while ((turn = lane_step(e->lane, lane_now(e)))) {
+    bool go_on = take_intake(e);
+    while (go_on && (turn = lane_step(e->lane, lane_now(e)))) {
         act(e);
         commit(e, turn, r);
         lane_outcome(e->lane, lane_now(e), r);
         act(e);
         publish_numbers(e);
-        take_intake(e);
+        go_on = take_intake(e);
     }
     act(e);
     publish_numbers(e);

@@ -345,7 +345,7 @@ static void more_than_the_queue_takes_can_be_submitted(void **state)
     static tasker_submission list[COUNT];
 
     tasker_close(t);
-    options = "{\"queue_limit\":32}";
+    options = "{\"queue_limit\":8}";
     assert_int_equal(prepared(NULL), 0);
     options = NULL;
     for (size_t i = 0; i < COUNT; i++)
