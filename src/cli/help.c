@@ -101,12 +101,83 @@ void help_overview(FILE *out)
                  "\nmore: tasker help COMMAND\n");
 }
 
+// ---- as JSON
+
+static void write_command(struct buf *out, const struct command *cmd)
+{
+    jw_open(out, '{');
+    jw_kstr(out, "name", cmd->name);
+    jw_kstr(out, "summary", cmd->summary);
+    jw_kstr(out, "usage", cmd->usage);
+    jw_key(out, "options");
+    jw_open(out, '[');
+    for (const struct option *o = cmd->options; o->name != NULL; o++) {
+        jw_open(out, '{');
+        jw_kstr(out, "name", o->name);
+        jw_kstr(out, "value", o->value);
+        jw_kstr(out, "summary", o->summary);
+        jw_close(out, '}');
+    }
+    jw_close(out, ']');
+    jw_close(out, '}');
+}
+
+static void write_operation(struct buf *out, const tasker_operation_info *op)
+{
+    jw_open(out, '{');
+    jw_kstr(out, "name", op->name);
+    jw_kstr(out, "summary", op->summary);
+    jw_kstr(out, "permission", op->permission);
+    jw_key(out, "arguments");
+    jw_open(out, '[');
+    for (const tasker_argument *a = op->arguments; a->name != NULL; a++) {
+        jw_open(out, '{');
+        jw_kstr(out, "name", a->name);
+        jw_kstr(out, "type", a->type);
+        jw_kstr(out, "summary", a->summary);
+        jw_kbool(out, "required", a->required != 0);
+        jw_kint(out, "positional", a->positional);
+        jw_close(out, '}');
+    }
+    jw_close(out, ']');
+    jw_close(out, '}');
+}
+
+// The tables themselves: all rows, or the one that was found.
+static int print_tables(const struct command *cmd, const tasker_operation_info *op)
+{
+    bool all = cmd == NULL && op == NULL;
+    CLEANUP(buf_done) struct buf out;
+
+    buf_init(&out, ANSWER_MAX);
+    jw_open(&out, '{');
+    jw_key(&out, "commands");
+    jw_open(&out, '[');
+    for (size_t i = 0; commands[i].name != NULL; i++)
+        if (all || &commands[i] == cmd)
+            write_command(&out, &commands[i]);
+    jw_close(&out, ']');
+    jw_key(&out, "operations");
+    jw_open(&out, '[');
+    for (size_t i = 0; tasker_operation(i) != NULL; i++)
+        if (all || tasker_operation(i) == op)
+            write_operation(&out, tasker_operation(i));
+    jw_close(&out, ']');
+    jw_close(&out, '}');
+    if (buf_failed(&out))
+        return tasker_error_exit(TASKER_E_NOMEM);
+    printf("%s\n", buf_view(&out).p);
+    return 0;
+}
+
 int command_help(struct cli *c)
 {
     char *words[3] = {NULL, NULL, NULL};
     int count = (int)c->args.count, n, m;
     tasker_error err;
 
+    if (count == 0 && c->json)
+        return print_tables(NULL, NULL);
     if (count == 0) {
         help_overview(stdout);
         return 0;
@@ -115,7 +186,11 @@ int command_help(struct cli *c)
         words[i] = (char *)(uintptr_t)c->args.words[i];
     const struct command *cmd = command_find(count, words, &n);
     const tasker_operation_info *op = operation_find(count, words, &m);
-    if (op != NULL && m > n)
+    if (op != NULL && m <= n)
+        op = NULL;
+    if (c->json && (op != NULL || cmd != NULL))
+        return print_tables(op != NULL ? NULL : cmd, op);
+    if (op != NULL)
         help_operation(stdout, op);
     else if (cmd != NULL)
         help_command(stdout, cmd);

@@ -37,6 +37,7 @@ struct start {
     bool until_idle, verbose;
     int64_t ask_at; // when --until-idle asks again, monotonic
     uint64_t complete, error, cancelled;
+    int64_t unserved; // tasks that wait for workers which nobody has opened, when idle
     int signal;
 };
 
@@ -179,6 +180,7 @@ static int is_idle(struct start *s, tasker_error *err)
     if (unfinished < 0 || unservable < 0)
         return err_set(err, TASKER_E_BUG,
                        "health.status does not count unfinished and unservable tasks");
+    s->unserved = unservable;
     return unfinished <= unservable;
 }
 
@@ -252,7 +254,10 @@ static void report(const struct start *s, int handed_back)
                "\"cancelled\":%llu}\n",
                reason, handed_back > 0 ? "true" : "false", (unsigned long long)s->complete,
                (unsigned long long)s->error, (unsigned long long)s->cancelled);
-    else
+    else if (s->signal == 0 && s->unserved > 0)
+        note(s->c, "%lld tasks wait for handlers that nobody serves: tasker health",
+             (long long)s->unserved);
+    if (!s->c->json)
         note(s->c, "stopped (%s)%s: %llu tasks complete, %llu in error, %llu cancelled", reason,
              handed_back > 0 ? ", running steps were handed back" : "",
              (unsigned long long)s->complete, (unsigned long long)s->error,

@@ -25,6 +25,11 @@ t help task show
 contains "and an operation" "$out" 'usage: tasker task show <task_id>'
 t task show --help
 contains "as --help does" "$out" 'usage: tasker task show <task_id>'
+t help --json
+json "the tables of commands and operations are JSON when asked for" \
+    '(.commands | any(.name == "run")) and (.operations | any(.name == "task.show" and .arguments[0].required))'
+t help task show --json
+json "so is one row of them" '.commands == [] and (.operations | length) == 1'
 t version --json
 json "the version is JSON when asked for" '.version | test("^[0-9]+[.][0-9]+[.][0-9]+")'
 for words in 'nonsense' 'task' 'run' 'run a b' 'run good.yaml --concurrency x' 'run good.yaml --concurrency 0' 'list --bogus' \

@@ -105,6 +105,7 @@ t submit foreign.yaml
 task=$(cat "$out")
 t start --until-idle
 is "a step that nobody serves is not waited for" "$rc $("$tasker" task show "$task" --json | jq -r .state)" '0 in_progress'
+contains "which is told" "$err" '1 tasks wait for handlers that nobody serves'
 t submit foreign.yaml
 orphan=$(cat "$out")
 t start --until-idle
