@@ -516,7 +516,7 @@ static void ten_thousand_submissions_are_not_counted_for_every_turn(void **state
 static void a_life(struct rig *r, struct template *t)
 {
     rig_open(r, "1/1");
-    lane_listeners(r->lane, 1);
+    lane_listeners(r->lane, UINT64_MAX);
     rig_start(r);
     rig_worker(r, 1, "A", 2);
     size_t first = rig_submit(r, t), second = rig_submit(r, t);
@@ -561,6 +561,61 @@ static void a_life_survives_each_failed_allocation(void **state)
     }
 }
 
+// An owner and a helper that serves what the owner does not: an offer, its answer, a command for the other's task.
+static void two_lives(struct rig *owner, struct rig *helper, struct template *t)
+{
+    struct rig *both[] = {owner, helper};
+    rig_open(owner, "1/1");
+    rig_open(helper, "2/2");
+    rig_start(owner);
+    rig_worker(owner, 1, "A", 2);
+    (void)rig_submit(owner, t);
+    (void)rig_submit(owner, t);
+    rig_run(owner);
+    rig_start(helper);
+    rig_worker(helper, 1, "K", 2);
+    for (int i = 0; i < 600; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            int64_t before = rig_now;
+            rig_pass(both[k], 100 * US_PER_MS);
+            rig_now = k == 0 ? before : rig_now;
+            for (size_t g = 0; g < both[k]->given_count; g++) {
+                if (both[k]->given[g].token != 0)
+                    rig_answer(both[k], both[k]->given[g].token, both[k]->given[g].stale ? ANSWER_RETURNED : ANSWER_COMPLETE);
+                both[k]->given[g].token = 0;
+            }
+        }
+        if (i == 2 && owner->told[1].answered)
+            (void)rig_command(helper, CMD_TASK_CANCEL, owner->told[1].id, NULL, "enough");
+        if (i > 5 && helper->told[0].answered && rig_state(owner->told[0].id, NULL) == ST_COMPLETE)
+            return;
+    }
+}
+
+static void offers_and_requests_survive_each_failed_allocation(void **state)
+{
+    (void)state;
+    struct template *t = rig_template(HEAD("pair") STEP("a", "A", "") STEP("b", "K", ", depends_on_step: a")
+                                          STEP("c", "A", ", depends_on_step: b"));
+    for (uint64_t n = 1;; n++) {
+        struct rig owner, helper;
+        mem_fail_after(n);
+        two_lives(&owner, &helper, t);
+        bool happened = mem_failed();
+        mem_fail_after(0);
+        assert_true(owner.told[0].answered && owner.told[1].answered);
+        if (rig_state(owner.told[0].id, NULL) != ST_COMPLETE || !helper.told[0].answered)
+            fail_msg("allocation %lu: task is %s, answered %d", (unsigned long)n,
+                     state_names[rig_state(owner.told[0].id, NULL)], helper.told[0].answered);
+        rig_close(&owner);
+        rig_close(&helper);
+        rig_sql("DELETE FROM tasker_core_lanes; DELETE FROM tasker_core_active; DELETE FROM tasker_core_requests;"
+                "DELETE FROM tasker_core_dispatch");
+        if (!happened)
+            break;
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
 
 int main(void)
@@ -591,6 +646,7 @@ int main(void)
         T(draining_waits_for_what_runs_and_gives_it_back_when_told),
         T(ten_thousand_submissions_are_not_counted_for_every_turn),
         T(a_life_survives_each_failed_allocation),
+        T(offers_and_requests_survive_each_failed_allocation),
     };
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);
 }
