@@ -95,7 +95,7 @@ struct engine {
 
     pthread_mutex_t hub_lock;
     struct list subscribers;
-    uint32_t listeners;            // atomic
+    uint64_t wanted; // atomic; events that a subscriber wants, a bit per enum note_kind
 
     pthread_mutex_t template_lock;
     struct cached_template *templates;

@@ -279,7 +279,7 @@ static bool take_intake(struct engine *e)
     pthread_mutex_unlock(&e->lock);
     while ((node = list_pop(&taken)))
         feed(e, container_of(node, struct lane_input, link));
-    lane_listeners(e->lane, __atomic_load_n(&e->listeners, __ATOMIC_RELAXED));
+    lane_listeners(e->lane, __atomic_load_n(&e->wanted, __ATOMIC_RELAXED));
     return go_on;
 }
 

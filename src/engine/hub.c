@@ -40,6 +40,21 @@ bool event_matches(const char *patterns, const char *name)
     return false;
 }
 
+// Which events anybody wants; under hub_lock.
+static void note_wanted(struct engine *e)
+{
+    _Static_assert(NOTE_COUNT <= 64, "a bit per kind");
+    uint64_t wanted = 0;
+    list_each(node, &e->subscribers)
+    {
+        const char *patterns = container_of(node, struct subscriber, link)->patterns;
+        for (int kind = 0; kind < NOTE_COUNT; kind++)
+            if (event_matches(patterns, note_names[kind]))
+                wanted |= UINT64_C(1) << kind;
+    }
+    __atomic_store_n(&e->wanted, wanted, __ATOMIC_RELAXED);
+}
+
 int engine_subscribe(struct engine *e, const char *patterns, struct subscriber **ret, tasker_error *err)
 {
     struct subscriber *s = mem_alloc(sizeof(*s));
@@ -57,8 +72,8 @@ int engine_subscribe(struct engine *e, const char *patterns, struct subscriber *
     cond_init(&s->ready);
     pthread_mutex_lock(&e->hub_lock);
     list_push(&e->subscribers, &s->link);
+    note_wanted(e);
     pthread_mutex_unlock(&e->hub_lock);
-    __atomic_add_fetch(&e->listeners, 1, __ATOMIC_RELAXED);
     *ret = s;
     return 0;
 }
@@ -78,9 +93,9 @@ void engine_unsubscribe(struct subscriber *s)
     if (!s)
         return;
     struct engine *e = s->engine;
-    __atomic_sub_fetch(&e->listeners, 1, __ATOMIC_RELAXED);
     pthread_mutex_lock(&e->hub_lock);
     list_remove(&s->link);
+    note_wanted(e);
     pthread_mutex_unlock(&e->hub_lock);
     free_subscriber(s);
 }

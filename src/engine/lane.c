@@ -197,7 +197,7 @@ static void settle_turn(struct lane *l)
 
 static void finish_turn(struct lane *l)
 {
-    if (l->listeners > 0)
+    if (l->listeners != 0)
         publish_notes(l);
     promote_actions(l);
     settle_turn(l);
@@ -685,9 +685,9 @@ void lane_free(struct lane *l)
     mem_free(l);
 }
 
-void lane_listeners(struct lane *l, uint32_t count)
+void lane_listeners(struct lane *l, uint64_t wanted)
 {
-    l->listeners = count;
+    l->listeners = wanted;
 }
 
 void lane_numbers(const struct lane *l, struct lane_numbers *ret)

@@ -157,8 +157,9 @@ bool lane_next_action(struct lane *l, struct action *ret);
 // lane_deadline returns when lane_step should be called again although nothing was pushed; INT64_MAX: never.
 int64_t lane_deadline(const struct lane *l);
 
-// lane_listeners says how many subscribers there are; 0 saves the making of events.
-void lane_listeners(struct lane *l, uint32_t count);
+// lane_listeners says which events somebody wants, a bit per enum note_kind; the others are not
+// made.
+void lane_listeners(struct lane *l, uint64_t wanted);
 
 // lane_poll_want fills what ACT_POLL has to look for; borrowed until the next call of the lane.
 void lane_poll_want(struct lane *l, struct poll_want *ret);

@@ -58,7 +58,7 @@ static void task_members(struct buf *b, const struct note *n)
 
 static void publish(struct lane *l, const struct note *n, enum note_kind kind)
 {
-    if (note_names[kind][0] == '\0')
+    if (note_names[kind][0] == '\0' || !(l->listeners >> kind & 1))
         return;
     struct buf b;
     char id[24];

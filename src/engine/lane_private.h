@@ -173,7 +173,7 @@ struct lane {
     bool look_again;                  // this turn writes what a poll of ours has to find
     int64_t poll_lane, polled_at;     // whose poll is out, and since when
     int64_t next_poll, next_thorough;
-    uint32_t listeners;
+    uint64_t listeners; // a bit per enum note_kind that somebody wants
 };
 
 // heap_room makes room for `count` nodes, so that pushing that many can not fail. False: out of memory.

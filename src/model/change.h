@@ -205,7 +205,6 @@ struct decision {
     const char *engine;  // name of this engine, for metadata
     uint32_t origin;     // input being decided
     uint64_t serial;     // different for every turn; set by the engine, kept by decision_clear
-    uint32_t listeners;  // 0: nobody listens, event-only notes are not made
     bool failed;         // out of memory: the turn must not be sent
 };
 

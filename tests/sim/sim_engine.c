@@ -60,7 +60,7 @@ void engine_boot(struct sim *s, struct sim_engine *e)
     e->lane = lane_new(&c);
     turn_result_init(&e->result);
     list_init(&e->handouts);
-    lane_listeners(e->lane, chance(s, 50));
+    lane_listeners(e->lane, chance(s, 50) ? UINT64_MAX : 0);
     bool last = e->index == SIM_ENGINES - 1;
     e->client = last && chance(s, 60);
     if (e->client)

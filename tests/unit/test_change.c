@@ -91,7 +91,6 @@ static void clearing_keeps_memory_and_what_belongs_to_the_engine(void **state)
     decision_init(&d);
     d.rng = &rng;
     d.engine = "e";
-    d.listeners = 2;
     d.serial = 9;
     d.origin = 5;
     d.bytes = 7;
@@ -103,7 +102,6 @@ static void clearing_keeps_memory_and_what_belongs_to_the_engine(void **state)
     assert_int_equal(d.change_cap, room);
     assert_ptr_equal(d.rng, &rng);
     assert_string_equal(d.engine, "e");
-    assert_int_equal(d.listeners, 2);
     assert_int_equal(d.serial, 9);
     decision_done(&d);
 }
