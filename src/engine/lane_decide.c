@@ -172,6 +172,8 @@ static void claim_for(struct lane *l, struct lane_input *in)
 static bool decide_command(struct lane *l, struct lane_input *in)
 {
     struct entry *e = entry_find(l, in->cmd.task_id);
+    if (!e && in->cmd.request_id != 0)
+        return true;  // it is no longer ours: its next owner finds the request, or who asked asks again
     if (!e) {
         claim_for(l, in);
         return true;

@@ -138,6 +138,20 @@ static void end_request(struct lane *l, struct lane_input *in, struct action *re
     lane_input_free(in);
 }
 
+// The task ended before its owner saw the request: it is free, and can be claimed.
+static void ask_again(struct lane *l, struct lane_input *in)
+{
+    struct list one;
+    list_init(&one);
+    if (mem_grow(&l->read_requests, &l->read_cap, l->read_count + 1, sizeof(l->read_requests[0])) == 0)
+        l->read_requests[l->read_count++] = in->cmd.asked_id;
+    in->cmd.asked_id = 0;
+    in->tries = 0;
+    list_remove(&in->link);
+    list_push(&one, &in->link);
+    queue_front(l, &one);
+}
+
 // The answer of the task's owner to a command that was asked here.
 void take_answer(struct lane *l, const struct poll_answer *answer)
 {
@@ -151,7 +165,13 @@ void take_answer(struct lane *l, const struct poll_answer *answer)
         const struct json *body = NULL;
         arena_init(&arena);
         int64_t code = 0;
-        if (json_parse(&arena, answer->body, &body, NULL) == 0 && json_int(json_get(body, "code"), &code)) {
+        bool parsed = json_parse(&arena, answer->body, &body, NULL) == 0;
+        if (parsed && json_get(body, "again")) {
+            arena_done(&arena);
+            ask_again(l, in);
+            return;
+        }
+        if (parsed && json_int(json_get(body, "code"), &code)) {
             const struct json *m = json_get(body, "message"), *r = json_get(body, "result"),
                               *remedy = json_get(body, "remedy");
             if (code < 0)

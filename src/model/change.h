@@ -23,7 +23,7 @@
     X(STEP_UPDATE, "the step's own columns after an attempt or an operator's action")    \
     X(ACTIVE_INSERT, "an unfinished task's row")                                         \
     X(ACTIVE_UPDATE, "its owner, crash count, suspicion, deadline")                      \
-    X(ACTIVE_DELETE, "the task is finished")                                             \
+    X(ACTIVE_DELETE, "the task is finished; open requests are answered {\"again\":true}")\
     X(OFFER_INSERT, "a step offered to workers of other processes")                      \
     X(OFFER_DELETE, "the offer is over")                                                 \
     X(OFFER_CANCEL, "tell the process that runs it to stop")                             \

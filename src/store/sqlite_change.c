@@ -142,12 +142,22 @@ static int update_active(struct writer *w, const struct change *c)
     return put_active(w, c, SQL_ACTIVE_UPDATE);
 }
 
+static int run_by_id(struct writer *w, enum sqlite_statement id, int64_t row)
+{
+    struct sql q;
+    sql_start(&q, w->s, id);
+    sql_int(&q, row);
+    return sql_run(&q);
+}
+
+// Nobody looks for requests about a task without owner: who asked is told to ask again.
 static int delete_active(struct writer *w, const struct change *c)
 {
     struct sql q;
     sql_start(&q, w->s, SQL_ACTIVE_DELETE);
     sql_int(&q, c->active.task_id);
-    return run_one(&q);
+    int rc = run_one(&q);
+    return rc == SQLITE_OK ? run_by_id(w, SQL_REQUESTS_AGAIN, c->active.task_id) : rc;
 }
 
 static int insert_offer(struct writer *w, const struct change *c)
@@ -160,14 +170,6 @@ static int insert_offer(struct writer *w, const struct change *c)
     sql_int(&q, c->offer.attempt);
     sql_span(&q, c->offer.handler_class);
     sql_int(&q, c->offer.deadline_us);
-    return sql_run(&q);
-}
-
-static int run_by_id(struct writer *w, enum sqlite_statement id, int64_t row)
-{
-    struct sql q;
-    sql_start(&q, w->s, id);
-    sql_int(&q, row);
     return sql_run(&q);
 }
 

@@ -139,6 +139,8 @@
     X(REQUEST_INSERT, "INSERT INTO tasker_core_requests(task_id, asker_lane, body, created_at) "   \
                       "VALUES (?, ?, ?, ?)")                                                       \
     X(REQUEST_ANSWER, "UPDATE tasker_core_requests SET answer = ? WHERE request_id = ?")           \
+    X(REQUESTS_AGAIN, "UPDATE tasker_core_requests SET answer = '{\"again\":true}' "               \
+                      "WHERE task_id = ? AND answer IS NULL")                                      \
     X(REQUEST_DELETE, "DELETE FROM tasker_core_requests WHERE request_id = ?")                     \
     X(LOG_INSERT,                                                                                  \
       "INSERT INTO tasker_core_logs(workflow_step_id, attempt, outcome, text, created_at) "        \

@@ -385,6 +385,27 @@ static void a_command_for_another_lanes_task_is_answered_by_its_owner(void **sta
     rig_close(&owner);
 }
 
+static void a_command_for_a_task_that_ends_before_its_owner_looks_is_carried_out(void **state)
+{
+    (void)state;
+    struct rig owner, asker;
+    int64_t id = rig_one_task(&owner, rig_template(HEAD("ends") STEP("a", "A", "")), 1);
+    rig_open(&asker, "2/2");
+    size_t n = rig_command(&asker, CMD_TASK_CANCEL, id, NULL, "too late");
+    for (int i = 0; i < 20 && list_empty(&asker.lane->asked); i++)
+        rig_pass(&asker, 50 * US_PER_MS);
+    assert_false(list_empty(&asker.lane->asked));
+    rig_answer(&owner, owner.given[0].token, ANSWER_COMPLETE);
+    rig_run(&owner);
+    assert_int_equal(rig_state(id, NULL), ST_COMPLETE);
+    rig_pass(&asker, 3 * US_PER_SECOND);
+    assert_true(asker.told[n].answered);
+    assert_int_equal(asker.told[n].code, 0);
+    assert_int_equal(rig_state(id, NULL), ST_CANCELLED);
+    rig_close(&asker);
+    rig_close(&owner);
+}
+
 static void who_waits_for_a_task_that_can_not_be_read_is_told(void **state)
 {
     (void)state;
@@ -639,6 +660,7 @@ int main(void)
         T(a_task_that_crashed_its_engine_too_often_is_set_aside),
         T(a_long_reason_is_cut_and_not_decided_for_ever),
         T(a_command_for_another_lanes_task_is_answered_by_its_owner),
+        T(a_command_for_a_task_that_ends_before_its_owner_looks_is_carried_out),
         T(who_waits_for_a_task_that_can_not_be_read_is_told),
         T(a_step_that_kills_the_processes_that_take_it_is_set_aside),
         T(a_task_of_the_future_starts_at_its_time),
