@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define TEMPLATE_FRESH_US (200 * US_PER_MS)  // how long a name may stand for a template that another process replaced
-#define FORCE_DRAIN_MS 10000
+#define FORCE_DRAIN_MS 2000  // a database that takes longer has trouble; the lease does the rest
 
 // ---------------------------------------------------------------------------------------------------- options
 

@@ -285,6 +285,8 @@ static void undo_turn(struct lane *l, bool keep_answers)
 static void on_committed(struct lane *l, int64_t now, const struct turn_result *r)
 {
     enum turn_kind kind = l->turn.kind;
+    if (now - l->committed_at > l->opt->lease_us)
+        l->registered_at = now;  // what kept this lane away may have kept the others away too: they get a lease to come back
     l->committed_at = now;
     l->turns++;
     if (kind == TURN_REGISTER) {
@@ -509,7 +511,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
     if (l->flying) {
         if (now < l->resend_at)
             return NULL;
-        l->turn.now = now;  // the lease counts from now, however long the database was away
+        l->turn.lease_us = now - l->turn.now + l->opt->lease_us;  // it counts from now, however long that took
         return &l->turn;
     }
     if (now < l->resend_at)

@@ -12,7 +12,7 @@
 #define FAILURE_CATEGORIES(X)                                                                                        \
     X(UNKNOWN, "unknown", "UNKNOWN_ERROR", 1, 0, "Read the error details and the step's log.")                       \
     X(PERMANENT, "permanent", "PERMANENT_FAILURE", 0, 0, "Correct the input or the handler, then retry the step.")   \
-    X(TRANSIENT, "transient", "STEP_EXECUTION_FAILED", 1, 0, "Read the step's log; it is tried again by itself.")    \
+    X(TRANSIENT, "transient", "STEP_EXECUTION_FAILED", 1, 0, "Read the step's log; while attempts are left it is tried again by itself.")    \
     X(TIMEOUT, "timeout", "EXECUTION_TIMEOUT", 1, 0, "Raise timeout_seconds or find out what the handler waits for.") \
     X(RATE_LIMIT, "rate_limit", "RATE_LIMITED", 1, 60, "Call the service less often or raise its limit.")            \
     X(NETWORK, "network", "NETWORK_ERROR", 1, 0, "Check the connection and the remote service.")                     \

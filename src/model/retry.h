@@ -21,7 +21,7 @@ extern const char *const retry_strategy_names[RS_COUNT];
 struct retry_policy {
     enum retry_strategy strategy;
     int32_t base_ms;     // 1000
-    int32_t max_ms;      // 300000; nothing exceeds it, jitter and Retry-After included
+    int32_t max_ms;      // 300000; no computed wait exceeds it, jitter included; Retry-After is capped at 300 s
     double multiplier;   // 2.0
     double jitter;       // 0.1: +-10 %
 };
