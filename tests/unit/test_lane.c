@@ -96,6 +96,30 @@ static void a_turn_that_can_not_be_sent_is_sent_again_and_its_lease_counts_from_
     rig_close(&r);
 }
 
+static void a_lane_that_was_away_itself_does_not_take_the_others_for_dead(void **state)
+{
+    (void)state;
+    struct rig owner, other;
+    (void)rig_one_task(&owner, rig_template(HEAD("away") STEP("a", "A", "")), 1);
+    rig_open(&other, "2/2");
+    rig_start(&other);
+    rig_worker(&other, 1, "B", 1);
+    for (int i = 0; i < 20; i++) {
+        int64_t before = rig_now;
+        rig_pass(&owner, US_PER_SECOND);
+        rig_now = before;
+        rig_pass(&other, US_PER_SECOND);
+    }
+    int64_t lane = owner.lane->id;
+    rig_now += 60 * US_PER_SECOND;  // the disk was full for both
+    rig_pass(&other, US_PER_SECOND);
+    rig_pass(&owner, US_PER_SECOND);
+    assert_int_equal(owner.lane->id, lane);
+    assert_false(owner.given[0].stale);
+    rig_close(&other);
+    rig_close(&owner);
+}
+
 static void a_fenced_lane_forgets_its_tasks_stops_its_handlers_and_takes_the_tasks_up_again(void **state)
 {
     (void)state;
@@ -647,6 +671,7 @@ int main(void)
         T(a_start_row_is_written_after_50_ms_and_not_before),
         T(a_step_that_may_run_only_once_is_written_before_it_is_handed_out),
         T(a_turn_that_can_not_be_sent_is_sent_again_and_its_lease_counts_from_then),
+        T(a_lane_that_was_away_itself_does_not_take_the_others_for_dead),
         T(a_fenced_lane_forgets_its_tasks_stops_its_handlers_and_takes_the_tasks_up_again),
         T(a_result_that_is_refused_fails_its_step_and_nobody_elses),
         T(refusals_without_a_culprit_halve_the_turn_and_lose_nothing),
