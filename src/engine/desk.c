@@ -269,6 +269,7 @@ static int answer(struct handout *h, enum answer_kind kind, tasker_error *err)
     pthread_mutex_unlock(&e->desk_lock);
     in->answer.token = h->token;
     in->answer.answer = (uint8_t)(stale ? ANSWER_RETURNED : kind);
+    in->answer.late = stale && kind != ANSWER_RELEASE;
     int rc = engine_push(e, in, err);
     if (rc < 0)
         lane_input_free(in);

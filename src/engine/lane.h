@@ -60,6 +60,7 @@ struct lane_input {
         struct {
             int64_t token;
             uint8_t answer;  // enum answer_kind
+            bool late;       // RETURNED: with an answer that is refused
             struct blob *results;
             struct blob *log;
             struct failure_copy *failure;

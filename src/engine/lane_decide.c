@@ -226,10 +226,22 @@ static void answer_foreign(struct lane *l, struct slot *s, const struct lane_inp
         c->offer.log = (struct span){log->data, log->size};
 }
 
-static void refused(struct lane *l, const struct slot *s)
+// An answer that came too late is refused, and that it came is recorded with what the handler wrote.
+static void refused(struct lane *l, const struct slot *s, const struct lane_input *in)
 {
+    if (in->answer.answer == ANSWER_RETURNED && !in->answer.late)
+        return; // no handler had begun it
     if (s->entry && s->entry->task)
         decision_note(&l->d, NOTE_STEP_REFUSED, s->entry->task, (int32_t)s->step, (struct span){NULL, 0});
+    struct change *c = l->id != 0 ? decision_change(&l->d, CH_LOG_INSERT) : NULL;
+    if (!c)
+        return;
+    struct blob *log = decision_hold(&l->d, in->answer.log);
+    c->log.step_id = s->step_id;
+    c->log.at = l->d.now;
+    c->log.attempt = s->attempt;
+    c->log.outcome = LOG_REFUSED;
+    c->log.text = log ? (struct span){log->data, log->size} : SPAN("(the handler wrote nothing)");
 }
 
 // The handler of an attempt that no longer counts has returned: its place is free, and its step may be tried again.
@@ -237,8 +249,7 @@ static void zombie_returned(struct lane *l, struct slot *s, const struct lane_in
 {
     struct entry *e = s->entry;
     struct tstep *step = e && e->task ? &e->task->steps[s->step] : NULL;
-    if (in->answer.answer != ANSWER_RETURNED)
-        refused(l, s);
+    refused(l, s, in);
     if (e)
         touch(l, e);
     slot_spend(l, s);

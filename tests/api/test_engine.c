@@ -471,7 +471,13 @@ static void a_cancelled_task_stops_its_handlers_and_refuses_their_answers(void *
     assert_pick("state", "cancelled");
     while (!tasker_step_cancel_requested(s))
         continue;
-    assert_int_equal(tasker_step_complete(s, "1", 1, NULL, 0, &error), TASKER_E_STALE);
+    assert_int_equal(tasker_step_complete(s, "1", 1, "too late", 8, &error), TASKER_E_STALE);
+    do // the refusal is recorded with what the handler wrote
+        assert_int_equal(call("step.log", "{\"task_id\":%lld,\"step\":\"%s\"}", (long long)id,
+                              shapes[SHAPE_LINEAR].steps[0].name),
+                         0);
+    while (!pick_is(answer, "attempts.0.outcome", "refused"));
+    assert_pick("attempts.0.text", "too late");
     assert_string_equal(wait_state(id), "cancelled");
     show(id);
     for (int i = 0; i < 4; i++)

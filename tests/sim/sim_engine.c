@@ -298,6 +298,7 @@ static void answer(struct sim *s, struct sim_engine *e, struct sim_handout *h)
     in->answer.token = h->token;
     int dice = (int)rng_below(&s->rng, 100);
     in->answer.answer = h->stale ? ANSWER_RETURNED : ANSWER_COMPLETE;
+    in->answer.late = h->stale && dice < 50;
     if (!h->stale && dice < 15) {
         in->answer.answer = ANSWER_FAIL;
         in->answer.failure = mem_alloc(sizeof(*in->answer.failure));
