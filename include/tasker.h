@@ -127,7 +127,8 @@ typedef struct tasker tasker;
  *   "migrate"                     true: create or upgrade tables (default); false: refuse another schema version
  *   "lease_seconds"               how long a silent engine keeps its tasks, 1 to 3600 (default 10)
  *   "max_concurrent_steps"        steps that run at once in this engine (default 0: as many as the workers take)
- *   "max_active_tasks"            tasks that this engine keeps in memory (default 4096)
+ *   "max_active_tasks"            tasks that this engine keeps in memory (default 4096), not counting those that
+ *                                 wait for a worker of another process (up to 15 times as many)
  *   "class_limits"                {"HandlerClass": n, ...}: steps of a class that run at once in this engine
  *   "template_limits"             {"namespace/name": n, ...}: steps of a template's tasks that run at once
  *   "queue_limit"                 submissions and commands that may wait; beyond it they answer TASKER_E_BUSY

@@ -25,7 +25,7 @@ static bool keeps(const struct lane *l, const struct submission *s, int64_t now)
         return false;
     if (!l->claiming)
         return true;
-    return s->run_at <= now && HASH_COUNT(l->entries) < (unsigned)l->opt->max_active_tasks;
+    return s->run_at <= now && task_room(l) > 0;
 }
 
 static struct task *create(struct lane *l, struct submission *s, bool own)

@@ -69,6 +69,19 @@ static void ask_ids(struct lane *l)
 
 // ---------------------------------------------------------------------------------------------------------- asks
 
+// Tasks that wait for a worker elsewhere do not keep others out, up to so many times the limit.
+#define WAITING_TASKS_FACTOR 15
+
+int32_t task_room(const struct lane *l)
+{
+    int64_t limit = l->opt->max_active_tasks, have = HASH_COUNT(l->entries), waiting = l->offered;
+    if (waiting > have)
+        waiting = have; // a task may have several offers
+    if (waiting > limit * WAITING_TASKS_FACTOR)
+        waiting = limit * WAITING_TASKS_FACTOR;
+    return have - waiting < limit ? (int32_t)(limit - (have - waiting)) : 0;
+}
+
 static void ask_claims(struct lane *l)
 {
     if (!list_empty(&l->claims))
@@ -78,8 +91,8 @@ static void ask_claims(struct lane *l)
     int32_t room = 2 * free_places(l);
     if (room < CLAIM_MIN)
         room = l->workers ? (room > 0 ? room : 0) : CLAIM_MIN;
-    int32_t left = l->opt->max_active_tasks - (int32_t)HASH_COUNT(l->entries);
-    l->turn.claim_limit = room < left ? room : (left > 0 ? left : 0);
+    int32_t left = task_room(l);
+    l->turn.claim_limit = room < left ? room : left;
 }
 
 // How many steps of a class could begin here now.

@@ -235,6 +235,7 @@ int id_add(struct id_pool *p, const struct id_range *ranges, size_t count) CHECK
 void ask(struct lane *l);            // fills in what the turn wants besides its changes
 bool turn_asks(const struct turn *t);
 void load(struct lane *l, struct entry *e);  // asks for its rows
+int32_t task_room(const struct lane *l);     // how many more tasks may be taken into memory
 void take_answers(struct lane *l, const struct turn_result *r);
 void decide_polled(struct lane *l, struct lane_input *in);
 void maybe_poll(struct lane *l);

@@ -658,6 +658,20 @@ static void limits_hold(void **state)
     limit_holds("{\"class_limits\":{\"Other\":1}}", "", 6);
 }
 
+// However many tasks wait for a handler that nobody has, the others run.
+static void tasks_that_nobody_serves_keep_no_others_out(void **state)
+{
+    (void)state;
+    reopen("{\"max_active_tasks\":2}");
+    register_one("one", "");
+    register_yaml("name: foreign\ntask_handler_class: F\nstep_templates:\n"
+                  "  - {name: a, dependent_system: s, handler_class: Nobodys}\n");
+    for (int i = 0; i < 5; i++)
+        submit("{\"name\":\"foreign\"}");
+    int64_t id = submit("{\"name\":\"one\"}");
+    assert_string_equal(work(open_worker("Work", 1), id), "complete");
+}
+
 static void a_worker_gets_no_more_than_it_asked_for(void **state)
 {
     (void)state;
@@ -758,6 +772,7 @@ int main(void)
         S(tasks_of_the_future_wait),
         S(urgent_tasks_come_first),
         S(limits_hold),
+        S(tasks_that_nobody_serves_keep_no_others_out),
         S(a_worker_gets_no_more_than_it_asked_for),
         S(a_step_nobody_serves_waits_visibly),
         S(a_worker_that_comes_later_gets_what_waits),
