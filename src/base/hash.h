@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// hash.h - hash tables: uthash, told to take memory from mem.h and to survive when there is none.
+// hash.h - hash tables: uthash, told to take memory from mem.h and to survive when there is none, with a hash that has no
+// switch (clang sees unannotated cases in the default one).
 //
 // After HASH_ADD look at HASH_ADDED(hh, item): false means out of memory, the table is as it was.
 #ifndef BASE_HASH_H

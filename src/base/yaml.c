@@ -20,12 +20,8 @@
 #include "base/yaml_merge.h"
 #include "base/yaml_scalar.h"
 
-#define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) mem_alloc(size)
-#define uthash_free(p, size) mem_free(p)
 #define uthash_nonfatal_oom(item) ((item)->node = NULL)
-#include <uthash.h>
+#include "base/hash.h"
 
 #define DEPTH_MAX 512  // as in JSON
 #define EXPANDED_MAX 100000
