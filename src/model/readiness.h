@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // readiness.h - the Rails engine's readiness and execution-context rules (functions get_step_readiness_status v02 and
-// get_task_execution_context) as pure functions over row values. Queries, explain and differential tests use them; the
-// engine itself counts parents instead (task.h).
+// get_task_execution_context) as pure functions over row values. They are the reference that other answers to
+// "what is ready" are compared with; the engine itself counts parents instead (task.h).
 #ifndef MODEL_READINESS_H
 #define MODEL_READINESS_H
 

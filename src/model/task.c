@@ -708,11 +708,3 @@ bool task_set_aside(struct decision *d, struct task *t, int32_t max_crashes)
     fail_task(d, t, reason);
     return true;
 }
-
-void task_abandon(struct decision *d, struct task *t, const char *reason)
-{
-    if (task_state_final(t->state))
-        return;
-    stop_steps(d, t, CAUSE_CONFIG, reason);
-    fail_task(d, t, reason);
-}

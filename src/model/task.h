@@ -97,8 +97,6 @@ void task_wake(struct decision *d, struct task *t, struct tstep *s);
 void task_expire(struct decision *d, struct task *t);
 // task_set_aside ends a task in error that crashed its engine more than `max_crashes` times. True when it did.
 bool task_set_aside(struct decision *d, struct task *t, int32_t max_crashes);
-// task_abandon ends a task in error for `reason` (it can not be run by anybody).
-void task_abandon(struct decision *d, struct task *t, const char *reason);
 
 // Operators. 0, or TASKER_E_STATE with what is in the way; nothing is changed then.
 int task_cancel(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err) CHECKED;

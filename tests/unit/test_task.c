@@ -442,20 +442,6 @@ static void a_task_in_progress_that_has_nothing_left_to_run_ends_when_it_is_read
     end();
 }
 
-static void a_task_that_nobody_can_run_is_abandoned(void **state)
-{
-    (void)state;
-    begin_started(CHAIN);
-    run_step(0, true);
-    settle();
-    task_abandon(&d, t, "its template is gone");
-    settle();
-    assert_int_equal(t->state, ST_ERROR);
-    assert_int_equal(t->steps[0].state, ST_ERROR);
-    assert_int_equal(t->open, 0);
-    end();
-}
-
 static void a_long_reason_is_cut_between_characters(void **state)
 {
     (void)state;
@@ -695,7 +681,6 @@ int main(void)
         cmocka_unit_test(retries_that_waited_when_the_time_was_up_wait_again_when_the_task_goes_on),
         cmocka_unit_test(a_task_that_goes_on_gets_its_templates_time_again),
         cmocka_unit_test(a_task_in_progress_that_has_nothing_left_to_run_ends_when_it_is_read),
-        cmocka_unit_test(a_task_that_nobody_can_run_is_abandoned),
         cmocka_unit_test(a_long_reason_is_cut_between_characters),
         cmocka_unit_test(every_action_on_a_step_is_possible_where_the_table_says),
         cmocka_unit_test(every_action_on_a_task_is_possible_where_the_table_says),
