@@ -190,7 +190,7 @@ static bool decide_command(struct lane *l, struct lane_input *in)
     struct blob *result = rc == 0 ? command_result(e->task, s) : NULL;
     absorb_notes(l);
     if (e->visiting && e->task->active)
-        task_state_final(e->task->state) ? task_settle(&l->d, e->task) : task_write_active(&l->d, e->task, false);
+        give_back(l, e);
     else
         task_settle(&l->d, e->task);
     if (!e->task->active)

@@ -32,6 +32,14 @@ struct entry *entry_add(struct lane *l, int64_t id)
     return e;
 }
 
+void give_back(struct lane *l, struct entry *e)
+{
+    if (task_state_final(e->task->state))
+        task_settle(&l->d, e->task);
+    else
+        task_write_active(&l->d, e->task, false);
+}
+
 void entry_timer(struct lane *l, struct entry *e, int64_t at)
 {
     heap_remove(&l->task_timers, &e->timer);

@@ -196,7 +196,7 @@ void decide_loaded(struct lane *l, struct lane_input *in)
     else
         resume(l, e, in->loaded.rows);
     if (e->visiting && list_empty(&e->waiting))  // its command was refused: nobody gives the task back otherwise
-        task_state_final(e->task->state) ? task_settle(&l->d, e->task) : task_write_active(&l->d, e->task, false);
+        give_back(l, e);
     queue_front(l, &e->waiting);
 }
 

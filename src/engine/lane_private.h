@@ -197,6 +197,7 @@ struct entry *entry_find(struct lane *l, int64_t id);
 struct entry *entry_add(struct lane *l, int64_t id);            // NULL: out of memory
 void entry_remove(struct lane *l, struct entry *e);             // frees the task and answers nothing
 void entry_drop(struct lane *l, struct entry *e);               // forgets the task, keeps the entry and its slots
+void give_back(struct lane *l, struct entry *e);                 // its row: free, or gone when the task is over
 void entry_timer(struct lane *l, struct entry *e, int64_t at);  // 0: none
 
 // ---- lane_decide.c
