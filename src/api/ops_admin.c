@@ -44,12 +44,12 @@ int op_health_status(const struct call *c, tasker_error *err)
 
 int op_db_status(const struct call *c, tasker_error *err)
 {
-    return engine_migrate(c->t->engine, false, c->out, err);
+    return engine_migrate(c->t->engine, &(struct migrate_options){.mode = MIGRATE_STATUS}, c->out, err);
 }
 
 int op_db_migrate(const struct call *c, tasker_error *err)
 {
-    return engine_migrate(c->t->engine, true, c->out, err);
+    return engine_migrate(c->t->engine, &(struct migrate_options){.mode = MIGRATE_APPLY}, c->out, err);
 }
 
 static const struct {

@@ -447,10 +447,10 @@ int engine_step_result(struct engine *e, int64_t task_id, const char *step, stru
     return rc;
 }
 
-int engine_migrate(struct engine *e, bool apply, struct buf *out, tasker_error *err)
+int engine_migrate(struct engine *e, const struct migrate_options *options, struct buf *out, tasker_error *err)
 {
     struct store *s = lock_reader(e);
-    int rc = s->ops->migrate(s, apply, out, err);
+    int rc = s->ops->migrate(s, options, out, err);
     unlock_reader(e);
     return rc;
 }

@@ -97,7 +97,7 @@ int engine_command(struct engine *e, enum command_kind kind, int64_t task_id, co
 int engine_query(struct engine *e, const char *name, const struct json *arguments, struct buf *out,
                  tasker_error *err) CHECKED;
 int engine_step_result(struct engine *e, int64_t task_id, const char *step, struct blob **ret, tasker_error *err) CHECKED;
-int engine_migrate(struct engine *e, bool apply, struct buf *out, tasker_error *err) CHECKED;
+int engine_migrate(struct engine *e, const struct migrate_options *options, struct buf *out, tasker_error *err) CHECKED;
 // engine_status appends what only this process knows as JSON members of one object: {"engine", "running",
 // "tasks_in_memory", "steps_running", "ready", "queue", "turns", "last_error", "overdue": [handlers that hold their place
 // after a timeout]}.

@@ -27,11 +27,11 @@ int engine_push(struct engine *e, struct lane_input *in, tasker_error *err)
     return rc;
 }
 
-// Time of the database: on SQLite the host's clock, but never backwards. When that was set back, time goes on from where
+// Time of the database, but never backwards. When that was set back, time goes on from where
 // it was, so that nothing that waits has to wait for the difference.
 static int64_t lane_now(struct engine *e)
 {
-    int64_t now = clock_real_us(), monotonic = clock_monotonic_us();
+    int64_t now = e->store->ops->now(e->store), monotonic = clock_monotonic_us();
     if (now < e->last_now)
         now = e->last_now + (monotonic - e->last_monotonic);
     e->last_now = now;

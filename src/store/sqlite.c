@@ -378,12 +378,26 @@ static int sqlite_checkpoint(struct store *base, tasker_error *err)
                : sqlite_fail(s, rc, "the log could not be moved into the database", err);
 }
 
+static int64_t sqlite_now(struct store *base)
+{
+    (void)base;
+    return clock_real_us();
+}
+
+// Others see by data_version that something was written.
+static void sqlite_hint(struct store *base)
+{
+    (void)base;
+}
+
 static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
     .commit = sqlite_commit,
     .resolve = sqlite_resolve,
     .poll = sqlite_poll,
+    .now = sqlite_now,
     .changed = sqlite_changed,
+    .hint = sqlite_hint,
     .load_task = sqlite_load_task,
     .load_offer = sqlite_load_offer,
     .step_result = sqlite_step_result,

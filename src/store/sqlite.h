@@ -105,7 +105,8 @@ const char *sqlite_network_fs(uint64_t magic, const char *type);
 // sqlite_schema_ready brings the schema up to date (migrate) or checks it; then reads the
 // database's id.
 int sqlite_schema_ready(struct sqlite *s, bool migrate, tasker_error *err) CHECKED;
-int sqlite_migrate(struct store *base, bool apply, struct buf *out, tasker_error *err) CHECKED;
+int sqlite_migrate(struct store *base, const struct migrate_options *options, struct buf *out,
+                   tasker_error *err) CHECKED;
 
 // A turn under way.
 struct writer {

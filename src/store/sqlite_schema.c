@@ -383,8 +383,10 @@ int sqlite_schema_ready(struct sqlite *s, bool allowed, tasker_error *err)
     return version == STORE_SCHEMA_VERSION ? read_id(s, err) : wrong_version(s, version, err);
 }
 
-int sqlite_migrate(struct store *base, bool apply, struct buf *out, tasker_error *err)
+int sqlite_migrate(struct store *base, const struct migrate_options *options, struct buf *out,
+                   tasker_error *err)
 {
+    bool apply = options->mode == MIGRATE_APPLY;
     struct sqlite *s = sqlite_of(base);
     int64_t from = 0;
     int rc = read_version(s, &from);

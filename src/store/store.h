@@ -18,6 +18,13 @@
 
 #define STORE_SCHEMA_VERSION 1
 
+// What `migrate` does. CHECK changes nothing and reports drift: objects that are missing, changed or extra.
+enum migrate_mode { MIGRATE_STATUS, MIGRATE_APPLY, MIGRATE_CHECK };
+struct migrate_options {
+    enum migrate_mode mode;
+    bool rails_indexes;  // APPLY on PostgreSQL: also the indexes of the Rails engine that we do without
+};
+
 struct store;  // opened by store_open; its first member is `const struct store_ops *ops`
 
 struct store_options {
@@ -26,8 +33,9 @@ struct store_options {
     bool read_only;              // queries only
 };
 
-// store_open opens `uri` ("sqlite:path", "sqlite::memory:"). TASKER_E_INVALID: not a URI we know; TASKER_E_SCHEMA;
-// TASKER_E_IO with the path. SQLite: refuses network file systems (NFS, CIFS, 9p, fuse.sshfs).
+// store_open opens `uri` ("sqlite:path", "sqlite::memory:", "postgresql://..."). TASKER_E_INVALID: not a URI we know;
+// TASKER_E_SCHEMA; TASKER_E_IO with the path or the server (never its password). SQLite: refuses network file systems
+// (NFS, CIFS, 9p, fuse.sshfs).
 int store_open(const char *uri, const struct store_options *options, struct store **ret, tasker_error *err) CHECKED;
 void store_close(struct store *s);  // NULL is fine
 
@@ -83,7 +91,8 @@ struct id_range {
     int64_t first, last;
 };
 
-enum claim_answer { CLAIM_NONE, CLAIM_TAKEN, CLAIM_OWNED_BY_OTHER, CLAIM_NO_SUCH_TASK };
+// NOT_OURS: the task was neither created through us nor adopted; it belongs to the Rails engine.
+enum claim_answer { CLAIM_NONE, CLAIM_TAKEN, CLAIM_OWNED_BY_OTHER, CLAIM_NO_SUCH_TASK, CLAIM_NOT_OURS };
 
 struct offer_taken {
     int64_t token, task_id, step_id;
@@ -121,6 +130,7 @@ void turn_result_done(struct turn_result *r);
 // One look at what others did. Spans and strings live in `arena`.
 struct poll_want {
     int64_t lane;                // 0: not registered
+    int64_t lease_us;            // of the asker: a row of a lane that is locked for two leases is freed (PostgreSQL)
     bool tasks;                  // looks for free tasks
     const struct offer_want *wants;  // classes with free places
     size_t want_count;
@@ -233,6 +243,9 @@ void offer_rows_done(struct offer_rows *r);
 
 struct store_ops {
     void (*close)(struct store *s);
+    // now is the time of the database as far as known here: the host's clock on SQLite; on PostgreSQL the monotonic clock
+    // and the offset learned from the last reply. Asks nothing.
+    int64_t (*now)(struct store *s);
     // commit carries out a turn; the outcome is in ret. Never fails otherwise.
     void (*commit)(struct store *s, const struct turn *turn, struct turn_result *ret);
     // resolve finds out what became of a turn whose outcome is unknown: OUT_COMMITTED, OUT_RETRY (it was not), OUT_FENCED
@@ -240,8 +253,12 @@ struct store_ops {
     enum commit_outcome (*resolve)(struct store *s, const struct turn *turn);
     int (*poll)(struct store *s, const struct poll_want *want, int64_t now, struct poll_result *ret,
                 tasker_error *err) CHECKED;
-    // changed is a cheap hint: false when nothing was written by others since the last call. May say true always.
+    // changed is a cheap hint, never a query over a network: true when others have written since the last call, or have
+    // said so by `hint`. Polling is what correctness rests on.
     bool (*changed)(struct store *s);
+    // hint tells others that there is something to poll for; a few times a second at most, apart from any turn, and never
+    // fails. Nothing on SQLite.
+    void (*hint)(struct store *s);
     int (*load_task)(struct store *s, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;
     int (*load_offer)(struct store *s, int64_t step_id, struct offer_rows *ret, tasker_error *err) CHECKED;
     // step_result reads a finished step's results by name; TASKER_E_NOT_FOUND, TASKER_E_STATE. *ret NULL: null.
@@ -259,9 +276,14 @@ struct store_ops {
     // query answers a read-only question of queries.h as JSON.
     int (*query)(struct store *s, const char *name, const struct json *arguments, int64_t now, struct buf *out,
                  tasker_error *err) CHECKED;
+    // operate carries out a writing operation of queries.h that no lane decides (catalogue, annotations, prune, import,
+    // adopt), in transactions of its own, and answers as JSON.
+    int (*operate)(struct store *s, const char *name, const struct json *arguments, int64_t now, struct buf *out,
+                   tasker_error *err) CHECKED;
     const char *(*database_id)(struct store *s);  // the database's own UUID, made at creation
-    // migrate: status in JSON to `out`; apply: bring it to STORE_SCHEMA_VERSION.
-    int (*migrate)(struct store *s, bool apply, struct buf *out, tasker_error *err) CHECKED;
+    // migrate answers in JSON: {"backend", "version", "wanted", "pending" or "applied": [{"version", "name"}]}; CHECK adds
+    // "drift": [{"object", "kind", "problem": "missing|changed|extra", "detail"}].
+    int (*migrate)(struct store *s, const struct migrate_options *options, struct buf *out, tasker_error *err) CHECKED;
 };
 
 struct store {

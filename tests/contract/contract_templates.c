@@ -238,7 +238,7 @@ static void another_schema_version_is_refused(void **state)
                          migrate = {.host = "h", .boot_id = "b", .migrate = true};
     assert_int_equal(store_open(w->uri, &strict, &s, &err), 0);
     buf_init(&out, 4096);
-    assert_int_equal(s->ops->migrate(s, false, &out, &err), 0);
+    assert_int_equal(s->ops->migrate(s, &(struct migrate_options){.mode = MIGRATE_STATUS}, &out, &err), 0);
     assert_non_null(strstr(out.data, "\"version\":1"));
     assert_non_null(strstr(out.data, "\"pending\":[]"));
     buf_done(&out);

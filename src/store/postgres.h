@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// postgres.h - what the files of the PostgreSQL backend share, and nobody else includes.
+//
+//     postgres.c            opening, connecting again, session settings, errors; the table of operations
+//     postgres_pipe.c       statements: queue them with their parameters, send all, read all (one round trip)
+//     postgres_statements.h every statement that is sent more than once: name, text
+//     postgres_schema*.c    the tables, the functions, versions, migration, drift
+//     postgres_turn.c       commit and resolve: the fence, takeover, claims, ids, outcomes
+//     postgres_change.c     changes sorted into one array statement per kind
+//     postgres_poll.c, postgres_load.c, postgres_template.c   reading
+//     postgres_rows.c       what the questions of query*.c need of a database
+//
+// One connection, one thread at a time. A connection that was lost is made again by the next use; nothing is ever sent
+// twice by this floor. All parameters are binary, all columns of results are text.
+#ifndef STORE_POSTGRES_H
+#define STORE_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "store/postgres_statements.h"
+#include "store/store.h"
+
+struct postgres {
+    struct store base;  // first
+    PGconn *conn;       // NULL: not connected; the next use connects
+    char *conninfo;     // with the password: never shown
+    char *place;        // "host:port/database", for error texts
+    char *host, *boot_id;
+    bool read_only;
+    bool pooled;        // behind a pooler: statements are not named
+    bool prepared[PG_COUNT];
+    char database_id[UUID_TEXT_SIZE];
+    int64_t clock_offset;  // time of the database minus the monotonic clock
+    bool clock_known, heard;  // heard: a notification came since `changed` was asked
+    int64_t connected_at, tried_at, hinted_at;  // monotonic
+    int64_t backoff_us;    // before the next try to connect
+};
+
+static inline struct postgres *postgres_of(struct store *s)
+{
+    return container_of(s, struct postgres, base);
+}
+
+// ------------------------------------------------------------------------------------------- connection (postgres.c)
+
+// postgres_connect makes sure that there is a connection with our settings (TimeZone UTC, UTF-8, keepalives); what it
+// lost is not repeated. TASKER_E_IO with what the server said.
+int postgres_connect(struct postgres *p, tasker_error *err) CHECKED;
+void postgres_disconnect(struct postgres *p);
+// postgres_fail describes a failed result (NULL: the connection's own trouble) as "what: reason (place)"; returns the
+// TASKER_E_ code: CONFLICT class 23, INVALID class 22, SCHEMA class 42 and 3F, BUSY 40001 40P01 55P03, FULL 53100, ...
+int postgres_fail(struct postgres *p, const PGresult *r, const char *what, tasker_error *err);
+
+// ------------------------------------------------------------------------------------------------ pipe (postgres_pipe.c)
+
+// Statements that are sent together and answered together, ended by one Sync. Without BEGIN they are one implicit
+// transaction. Usage: pipe_init; per statement pipe_add and one pipe_... per parameter in order; pipe_run; then read the
+// results by the number that pipe_add returned; pipe_done. `failed` (out of memory) is sticky. Texts are borrowed until
+// pipe_run returns.
+struct pipe_item;
+struct pipe {
+    struct postgres *p;
+    struct arena arena;
+    struct pipe_item *items;
+    size_t count, cap;
+    bool failed;
+    size_t failed_at;   // after pipe_run < 0: the first statement that failed; count: the connection
+    char sqlstate[6];   // of that, "" for the connection's own trouble
+    bool sent_all;      // the whole turn may have reached the server
+};
+void pipe_init(struct pipe *q, struct postgres *p);
+void pipe_done(struct pipe *q);
+size_t pipe_add(struct pipe *q, enum pg_statement id);
+size_t pipe_add_text(struct pipe *q, const char *sql);  // a statement that is not in the list; copied
+void pipe_int8(struct pipe *q, int64_t v);
+void pipe_int8_or_null(struct pipe *q, int64_t v, int64_t null);  // `null` is written as NULL
+void pipe_int4(struct pipe *q, int32_t v);
+void pipe_bool(struct pipe *q, bool v);
+void pipe_text(struct pipe *q, struct span v);  // absent: NULL
+void pipe_str(struct pipe *q, const char *v);
+void pipe_jsonb(struct pipe *q, struct span v);
+void pipe_time(struct pipe *q, int64_t us);     // timestamp without time zone; 0: NULL
+
+// An array parameter: pipe_array, then one pipe_item_... per element. Elements of the same rules as above.
+enum pg_type { PG_INT8, PG_INT4, PG_BOOL, PG_TEXT, PG_JSONB, PG_JSON, PG_TIME };
+void pipe_array(struct pipe *q, enum pg_type type, size_t count);
+void pipe_item_int(struct pipe *q, int64_t v);  // INT8, INT4, BOOL, TIME (microseconds since 1970; 0 is NULL for TIME)
+void pipe_item_null(struct pipe *q);
+void pipe_item_span(struct pipe *q, struct span v);  // TEXT, JSONB, JSON; absent: NULL
+
+// pipe_run connects if need be, sends everything with one Sync and reads everything. 0, or the error of the first
+// statement that failed. Never blocks in one direction only: it reads while it writes.
+int pipe_run(struct pipe *q, const char *what, tasker_error *err) CHECKED;
+const PGresult *pipe_result(const struct pipe *q, size_t statement);  // valid until pipe_done
+
+// Columns of a result, as of sqlite.h.
+size_t pg_rows(const PGresult *r);
+bool pg_null_at(const PGresult *r, size_t row, int column);
+int64_t pg_int_at(const PGresult *r, size_t row, int column);  // NULL: 0
+int64_t pg_int_or(const PGresult *r, size_t row, int column, int64_t otherwise);
+bool pg_bool_at(const PGresult *r, size_t row, int column);
+struct span pg_span_at(const PGresult *r, size_t row, int column);  // borrowed from the result; NULL: absent
+int64_t pg_time_at(const PGresult *r, size_t row, int column);      // NULL or no time: 0
+struct blob *pg_blob_at(struct pipe *q, const PGresult *r, size_t row, int column);  // NULL: NULL; OOM sets q->failed
+struct span pg_keep(struct pipe *q, struct arena *a, const PGresult *r, size_t row, int column);
+int64_t pg_hit(const PGresult *r);  // rows changed
+
+// ----------------------------------------------------------------------------------------------- the other files
+
+// postgres_schema_ready brings the schema up to date (migrate) or checks its version; then reads the database's id.
+int postgres_schema_ready(struct postgres *p, bool migrate, tasker_error *err) CHECKED;
+int postgres_migrate(struct store *base, const struct migrate_options *options, struct buf *out,
+                     tasker_error *err) CHECKED;
+void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret);
+enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn);
+// postgres_changes queues the statements of the turn's changes; ret_first is the first of them in the pipe.
+// postgres_culprit finds the change that a failed statement speaks of, -1: not known.
+void postgres_changes(struct pipe *q, const struct turn *turn);
+int64_t postgres_culprit(const struct pipe *q, const struct turn *turn, const PGresult *failed);
+int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
+                  tasker_error *err) CHECKED;
+int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;
+int postgres_load_offer(struct store *base, int64_t step_id, struct offer_rows *ret, tasker_error *err) CHECKED;
+int postgres_step_result(struct store *base, int64_t task_id, const char *name, struct blob **ret,
+                         tasker_error *err) CHECKED;
+int postgres_register_template(struct store *base, struct template *t, bool replace, int64_t now,
+                               tasker_error *err) CHECKED;
+int postgres_load_template(struct store *base, int64_t template_id, const char *namespace_name, const char *name,
+                           const char *version, struct template **ret, tasker_error *err) CHECKED;
+
+#endif
