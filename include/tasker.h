@@ -118,8 +118,8 @@ TASKER_API void tasker_text_free(tasker_text *text); /* NULL is fine */
 typedef struct tasker tasker;
 
 /*
- * tasker_open opens the database at `uri` and, when it is new, creates its tables. `uri` is "sqlite:path" or
- * "sqlite::memory:". `options` is a JSON object or NULL; unknown keys are errors:
+ * tasker_open opens the database at `uri` and, when it is new, creates its tables. `uri` is "sqlite:path",
+ * "sqlite::memory:" or "postgresql://...". `options` is a JSON object or NULL; unknown keys are errors:
  *
  *   "name"                        how this process is called in health and explain (default: host:pid)
  *   "environment"                 which `environments` section templates are merged with (default: TASKER_ENV, else
@@ -129,6 +129,10 @@ typedef struct tasker tasker;
  *   "max_concurrent_steps"        steps that run at once in this engine (default 0: as many as the workers take)
  *   "max_active_tasks"            tasks that this engine keeps in memory (default 4096), not counting those that
  *                                 wait for a worker of another process (up to 15 times as many)
+ *   "lanes"                       threads that drive tasks, each with a connection of its own, 1 to 16 (default 1; SQLite
+ *                                 has one writer and one lane). What is limited is divided among them: limits of this
+ *                                 list (an engine has never more lanes than its smallest limit), a worker's places, and
+ *                                 a template's max_concurrent_steps, of which each lane has one at least
  *   "class_limits"                {"HandlerClass": n, ...}: steps of a class that run at once in this engine
  *   "template_limits"             {"namespace/name": n, ...}: steps of a template's tasks that run at once
  *   "queue_limit"                 submissions and commands that may wait; beyond it they answer TASKER_E_BUSY

@@ -31,6 +31,7 @@ static const struct setting settings[] = {
     {"lease_seconds", SET_TIME, FIELD(lease_us), 1, 3600, US_PER_SECOND},
     {"max_concurrent_steps", SET_INT32, FIELD(max_concurrent_steps), 0, 1000000, 0},
     {"max_active_tasks", SET_INT32, FIELD(max_active_tasks), 1, 10000000, 0},
+    {"lanes", SET_INT32, FIELD(lanes), 1, LANES_MAX, 0},
     {"class_limits", SET_LIMITS, FIELD(class_limits), 0, 1000000, 0},
     {"template_limits", SET_LIMITS, FIELD(template_limits), 0, 1000000, 0},
     {"queue_limit", SET_INT32, FIELD(queue_limit), 1, 10000000, 0},

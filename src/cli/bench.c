@@ -16,6 +16,7 @@
 
 const struct option bench_options[] = {
     {"workload", "NAME", "W1 to W6, or all (default)"},
+    {"lanes", "N", "connections that work at once on PostgreSQL, 1 to 16 (default: 1)"},
     {"runs", "N", "run each so often and report the median (default: 1)"},
     {NULL, NULL, NULL},
 };

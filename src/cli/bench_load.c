@@ -5,6 +5,7 @@
 // the last in the queue waits. A single run hands in one task after the other: its latencies are
 // those of an idle engine.
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -354,11 +355,16 @@ int workload_run(const struct cli *c, const char *uri, const struct workload *w,
 {
     struct load l = {.w = w};
     struct cli here = *c;
+    int64_t lanes = 1;
+    char more[24];
 
     here.db = uri;
+    if (args_number(&c->args, "lanes", 1, 16, &lanes, err) < 0)
+        return TASKER_E_INVALID;
+    snprintf(more, sizeof(more), "\"lanes\":%lld", (long long)lanes);
     buf_init(&l.request, 1 << 16);
     l.latencies = mem_alloc(w->tasks * sizeof(*l.latencies));
-    int rc = l.latencies == NULL ? err_nomem(err) : cli_open(&here, NULL, &l.t, err);
+    int rc = l.latencies == NULL ? err_nomem(err) : cli_open(&here, more, &l.t, err);
     if (rc == 0)
         rc = run_load(&l, ret, err);
     tasker_events_close(l.events);

@@ -18,6 +18,7 @@
 
 const struct option start_options[] = {
     {"concurrency", "N", "programs that run at once (default: twice the processors)"},
+    {"lanes", "N", "connections that work at once on PostgreSQL, 1 to 16 (default: 1)"},
     {"limit", "WHAT=N",
      "steps at once: class:NAME=N, template:NAMESPACE/NAME=N, or steps=N; may be repeated"},
     {"lease", "SECONDS", "how long a silent engine keeps its tasks, 1 to 3600 (default: 10)"},
@@ -99,9 +100,11 @@ static int check_limits(const struct args *a, tasker_error *err)
 static int make_options(const struct args *a, struct buf *out, tasker_error *err)
 {
     const char *name = args_value(a, "name");
-    int64_t lease = 0;
+    int64_t lease = 0, lanes = 0;
 
     int rc = args_number(a, "lease", 1, 3600, &lease, err);
+    if (rc == 0)
+        rc = args_number(a, "lanes", 1, 16, &lanes, err);
     if (rc == 0)
         rc = check_limits(a, err);
     if (rc == 0)
@@ -114,6 +117,8 @@ static int make_options(const struct args *a, struct buf *out, tasker_error *err
         return rc;
     if (lease > 0)
         jw_kint(out, "lease_seconds", lease);
+    if (lanes > 0)
+        jw_kint(out, "lanes", lanes);
     if (name != NULL)
         jw_kstr(out, "name", name);
     return buf_failed(out) ? err_nomem(err) : 0;

@@ -48,19 +48,21 @@ static struct worker *find_worker(struct engine *e, int64_t id)
 // ------------------------------------------------------------------------------------------- answers to the lane
 
 // Tells the lane what became of a hand-out that no handler has. When the engine has stopped, its successor finds the step.
-static void push_back(struct engine *e, struct handout *h, enum answer_kind kind)
+static void push_back(struct handout *h, enum answer_kind kind)
 {
     struct lane_input *in = h->answer;
     h->answer = NULL;
     in->answer.token = h->token;
     in->answer.answer = (uint8_t)kind;
-    if (engine_push(e, in, NULL) < 0)
+    if (engine_push(h->home, in, NULL) < 0)
         lane_input_free(in);
     handout_free(h);
 }
 
-void desk_give(struct engine *e, int64_t worker, struct handout *h)
+void desk_give(struct lane_thread *t, int64_t worker, struct handout *h)
 {
+    struct engine *e = t->engine;
+    h->home = t;
     pthread_mutex_lock(&e->desk_lock);
     struct worker *w = find_worker(e, worker);
     bool taken = w && !w->closed;
@@ -77,7 +79,7 @@ void desk_give(struct engine *e, int64_t worker, struct handout *h)
     pthread_mutex_unlock(&e->desk_lock);
     if (taken)
         return;
-    push_back(e, h, ANSWER_RELEASE);
+    push_back(h, ANSWER_RELEASE);
 }
 
 static void tell_stop(struct worker *w, int64_t token)
@@ -107,7 +109,7 @@ void desk_stop(struct engine *e, int64_t token, bool stale)
     }
     pthread_mutex_unlock(&e->desk_lock);
     if (unpolled)
-        push_back(e, unpolled, ANSWER_RETURNED);
+        push_back(unpolled, ANSWER_RETURNED);
 }
 
 // --------------------------------------------------------------------------------------------------- workers
@@ -139,6 +141,24 @@ static struct lane_input *worker_input(int64_t id, const char *const *classes, s
     return NULL;
 }
 
+// Tells a lane of the worker, and keeps ready what tells it that the worker is gone.
+static int introduce(struct worker *w, size_t lane, const char *const *classes, size_t count, int places,
+                     tasker_error *err)
+{
+    if (places == 0)
+        return 0;
+    struct lane_input *in = worker_input(w->id, classes, count, places);
+    struct lane_input *farewell = lane_input_new(IN_WORKER_CLOSE);
+    int rc = in && farewell ? engine_push(&w->engine->lanes[lane], in, err) : err_nomem(err);
+    if (rc < 0) {
+        lane_input_free(in);
+        lane_input_free(farewell);
+        return rc;
+    }
+    w->farewells[lane] = farewell;
+    return 0;
+}
+
 int engine_worker_open(struct engine *e, const char *const *classes, size_t count, int concurrency, struct worker **ret,
                        tasker_error *err)
 {
@@ -158,11 +178,10 @@ int engine_worker_open(struct engine *e, const char *const *classes, size_t coun
     w->id = ++e->next_worker;
     list_push(&e->workers, &w->link);
     pthread_mutex_unlock(&e->desk_lock);
-    struct lane_input *in = worker_input(w->id, classes, count, concurrency);
-    w->farewell = lane_input_new(IN_WORKER_CLOSE);
-    int rc = in && w->farewell ? engine_push(e, in, err) : err_nomem(err);
+    int rc = 0;
+    for (size_t i = 0; i < e->lane_count && rc == 0; i++)
+        rc = introduce(w, i, classes, count, share_of(concurrency, i, e->lane_count), err);
     if (rc < 0) {
-        lane_input_free(in);
         engine_worker_close(w);
         return rc;
     }
@@ -189,15 +208,17 @@ void engine_worker_close(struct worker *w)
     pthread_mutex_unlock(&e->desk_lock);
     if (was_closed)
         return;
-    struct lane_input *in = w->farewell;
-    w->farewell = NULL;
-    if (in) {
+    for (size_t i = 0; i < e->lane_count; i++) {
+        struct lane_input *in = w->farewells[i];
+        w->farewells[i] = NULL;
+        if (!in)
+            continue;
         in->worker.worker = w->id;
-        if (engine_push(e, in, NULL) < 0)
+        if (engine_push(&e->lanes[i], in, NULL) < 0)
             lane_input_free(in);
     }
     while ((node = list_pop(&back)))
-        push_back(e, container_of(node, struct handout, link), ANSWER_RELEASE);
+        push_back(container_of(node, struct handout, link), ANSWER_RELEASE);
 }
 
 int engine_worker_fd(const struct worker *w)
@@ -270,7 +291,7 @@ static int answer(struct handout *h, enum answer_kind kind, tasker_error *err)
     in->answer.token = h->token;
     in->answer.answer = (uint8_t)(stale ? ANSWER_RETURNED : kind);
     in->answer.late = stale && kind != ANSWER_RELEASE;
-    int rc = engine_push(e, in, err);
+    int rc = engine_push(h->home, in, err);
     if (rc < 0)
         lane_input_free(in);
     if (stale) {
@@ -332,7 +353,7 @@ int engine_heartbeat(struct handout *h, struct span progress, tasker_error *err)
             return err_nomem(err);
         in->progress.token = h->token;
         in->progress.progress = blob_new(progress.p, progress.len);
-        int rc = engine_push(h->worker->engine, in, err);
+        int rc = engine_push(h->home, in, err);
         if (rc < 0) {
             lane_input_free(in);
             return rc;
@@ -355,7 +376,8 @@ void desk_done(struct engine *e)
         close(w->fd);
         pthread_cond_destroy(&w->ready);
         mem_free(w->stops);
-        lane_input_free(w->farewell);
+        for (size_t i = 0; i < LANES_MAX; i++)
+            lane_input_free(w->farewells[i]);
         mem_free(w);
     }
 }

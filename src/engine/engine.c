@@ -21,6 +21,8 @@ void engine_options_init(struct engine_options *o)
                                  .lease_us = 10 * US_PER_SECOND,
                                  .start_row_delay_us = 50 * US_PER_MS,
                                  .poll_interval_us = 100 * US_PER_MS,
+                                 .thorough_us = US_PER_SECOND,
+                                 .lanes = 1,
                                  .max_active_tasks = 4096,
                                  .queue_limit = 8192,
                                  .max_crashes = 5};
@@ -119,15 +121,18 @@ static int name_engine(struct engine *e)
 static int open_stores(struct engine *e, const char *uri, tasker_error *err)
 {
     struct store_options so = {.host = e->host, .boot_id = e->boot_id, .migrate = e->options.migrate};
-    int rc = store_open(uri, &so, &e->store, err);
+    int rc = store_open(uri, &so, &e->lanes[0].store, err);
     if (rc < 0)
         return rc;
-    if (e->store->shared) {
-        e->reader = e->store;
-        return 0;
-    }
     so.migrate = false;
-    return store_open(uri, &so, &e->reader, err);
+    e->lane_count = share_lanes(&e->options, e->lanes[0].store);
+    for (size_t i = 1; i < e->lane_count && rc == 0; i++)
+        rc = store_open(uri, &so, &e->lanes[i].store, err);
+    if (e->lanes[0].store->shared)
+        e->reader = e->lanes[0].store;
+    else if (rc == 0)
+        rc = store_open(uri, &so, &e->reader, err);
+    return rc;
 }
 
 static void init_locks(struct engine *e)
@@ -136,23 +141,54 @@ static void init_locks(struct engine *e)
                                 &e->template_lock};
     for (size_t i = 0; i < ARRAY_SIZE(locks); i++)
         pthread_mutex_init(locks[i], NULL);
-    cond_init(&e->wake);
+    for (size_t i = 0; i < LANES_MAX; i++) {
+        cond_init(&e->lanes[i].wake);
+        list_init(&e->lanes[i].intake);
+    }
     cond_init(&e->turned);
     cond_init(&e->drained_cond);
-    list_init(&e->intake);
     list_init(&e->tickets);
     list_init(&e->workers);
     list_init(&e->subscribers);
 }
 
-static int start_thread(struct engine *e, tasker_error *err)
+static int start_thread(struct lane_thread *t, tasker_error *err)
 {
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);  // signals belong to the host's threads
-    int rc = pthread_create(&e->thread, NULL, engine_thread, e);
+    int rc = pthread_create(&t->thread, NULL, engine_thread, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    t->running = rc == 0;
     return rc == 0 ? 0 : err_errno(err, TASKER_E_NOMEM, rc, "cannot start the engine's thread");
+}
+
+static int start_lane(struct engine *e, size_t i, tasker_error *err)
+{
+    struct lane_thread *t = &e->lanes[i];
+    t->engine = e;
+    if (share_options(t, i, e->lane_count) < 0)
+        return err_nomem(err);
+    struct lane_config config = {.name = e->options.name,
+                                 .process = e->process,
+                                 .database_id = t->store->ops->database_id(t->store),
+                                 .options = &t->share,
+                                 .seed = rng_seed_system()};
+    t->lane = lane_new(&config);
+    return t->lane ? start_thread(t, err) : err_nomem(err);
+}
+
+// Ends the threads; what they could not give back is taken over when the lease has passed.
+static void stop_threads(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->stop = true;
+    for (size_t i = 0; i < e->lane_count; i++)
+        pthread_cond_broadcast(&e->lanes[i].wake);
+    pthread_mutex_unlock(&e->lock);
+    for (size_t i = 0; i < e->lane_count; i++)
+        if (e->lanes[i].running)
+            pthread_join(e->lanes[i].thread, NULL);
 }
 
 static void free_templates(struct engine *e)
@@ -177,13 +213,17 @@ static void free_engine(struct engine *e)
 {
     desk_done(e);
     hub_done(e);
-    lane_free(e->lane);
+    for (size_t i = 0; i < LANES_MAX; i++)
+        lane_free(e->lanes[i].lane);
     free_templates(e);
-    if (e->reader != e->store)
+    if (e->reader != e->lanes[0].store)
         store_close(e->reader);
-    store_close(e->store);
+    for (size_t i = 0; i < LANES_MAX; i++) {
+        store_close(e->lanes[i].store);
+        share_done(&e->lanes[i]);
+        mem_free(e->lanes[i].overdue);
+    }
     engine_options_done(&e->options);
-    mem_free(e->overdue);
     mem_free(e);
 }
 
@@ -200,16 +240,10 @@ int engine_open(const char *uri, struct engine_options *options, struct engine *
     init_locks(e);
     describe_process(e);
     int rc = name_engine(e) < 0 ? err_nomem(err) : open_stores(e, uri, err);
-    if (rc == 0) {
-        struct lane_config config = {.name = e->options.name,
-                                     .process = e->process,
-                                     .database_id = e->store->ops->database_id(e->store),
-                                     .options = &e->options,
-                                     .seed = rng_seed_system()};
-        e->lane = lane_new(&config);
-        rc = e->lane ? start_thread(e, err) : err_nomem(err);
-    }
+    for (size_t i = 0; i < e->lane_count && rc == 0; i++)
+        rc = start_lane(e, i, err);
     if (rc < 0) {
+        stop_threads(e);
         free_engine(e);
         return rc;
     }
@@ -234,55 +268,66 @@ const struct engine_options *engine_options(const struct engine *e)
 
 const char *engine_database_id(const struct engine *e)
 {
-    return e->store->ops->database_id(e->store);
+    return e->lanes[0].store->ops->database_id(e->lanes[0].store);
 }
 
 // -------------------------------------------------------------------------------------------------- end of life
 
-static int push_mode(struct engine *e, enum input_kind kind, bool claim, bool force, struct ticket *ticket,
-                     tasker_error *err)
+static int push_mode(struct engine *e, enum input_kind kind, bool claim, bool force, tasker_error *err)
 {
-    struct lane_input *in = lane_input_new(kind);
-    if (!in)
-        return err_nomem(err);
-    in->mode.claim = claim;
-    in->mode.force = force;
-    in->ticket = ticket;
-    int rc = engine_push(e, in, err);
-    if (rc < 0)
-        lane_input_free(in);
+    int rc = 0;
+    for (size_t i = 0; i < e->lane_count && rc == 0; i++) {
+        struct lane_input *in = lane_input_new(kind);
+        if (!in)
+            return err_nomem(err);
+        in->mode.claim = claim;
+        in->mode.force = force;
+        rc = engine_push(&e->lanes[i], in, err);
+        if (rc < 0)
+            lane_input_free(in);
+    }
     return rc;
 }
 
 int engine_start(struct engine *e, bool claim, tasker_error *err)
 {
-    return push_mode(e, IN_START, claim, false, NULL, err);
+    return push_mode(e, IN_START, claim, false, err);
 }
 
-// Waits until the lane has retired once more than `before`.
-static bool wait_drained(struct engine *e, uint64_t before, int timeout_ms)
+static bool all_drained(const struct engine *e, const uint64_t *before)
+{
+    for (size_t i = 0; i < e->lane_count; i++)
+        if (e->lanes[i].drains == before[i])
+            return false;
+    return true;
+}
+
+// Waits until every lane has retired once more than `before`.
+static bool wait_drained(struct engine *e, const uint64_t *before, int timeout_ms)
 {
     int64_t until = clock_monotonic_us() + timeout_ms * US_PER_MS;
     pthread_mutex_lock(&e->lock);
-    while (e->drains == before && !e->stopped &&
+    while (!all_drained(e, before) && !e->stopped &&
            cond_wait_until(&e->drained_cond, &e->lock, until) != ETIMEDOUT)
         continue;
-    bool done = e->drains != before;
+    bool done = all_drained(e, before);
     pthread_mutex_unlock(&e->lock);
     return done;
 }
 
 int engine_drain(struct engine *e, int timeout_ms, tasker_error *err)
 {
+    uint64_t before[LANES_MAX];
     pthread_mutex_lock(&e->lock);
-    uint64_t before = e->drains;
+    for (size_t i = 0; i < e->lane_count; i++)
+        before[i] = e->lanes[i].drains;
     pthread_mutex_unlock(&e->lock);
-    int rc = push_mode(e, IN_DRAIN, false, false, NULL, err);
+    int rc = push_mode(e, IN_DRAIN, false, false, err);
     if (rc < 0)
         return rc;
     if (wait_drained(e, before, timeout_ms))
         return 0;
-    rc = push_mode(e, IN_DRAIN, false, true, NULL, err);
+    rc = push_mode(e, IN_DRAIN, false, true, err);
     if (rc < 0)
         return rc;
     if (!wait_drained(e, before, FORCE_DRAIN_MS))
@@ -297,11 +342,7 @@ void engine_close(struct engine *e)
     int rc = engine_drain(e, 0, NULL);
     (void)rc;  // a lane that could not retire is taken over when its lease has passed
     __atomic_store_n(&e->closing, true, __ATOMIC_RELEASE);
-    pthread_mutex_lock(&e->lock);
-    e->stop = true;
-    pthread_cond_broadcast(&e->wake);
-    pthread_mutex_unlock(&e->lock);
-    pthread_join(e->thread, NULL);
+    stop_threads(e);
     free_engine(e);
 }
 
@@ -309,13 +350,13 @@ void engine_close(struct engine *e)
 
 struct store *lock_reader(struct engine *e)
 {
-    pthread_mutex_lock(e->reader == e->store ? &e->store_lock : &e->reader_lock);
+    pthread_mutex_lock(e->reader->shared ? &e->store_lock : &e->reader_lock);
     return e->reader;
 }
 
 void unlock_reader(struct engine *e)
 {
-    pthread_mutex_unlock(e->reader == e->store ? &e->store_lock : &e->reader_lock);
+    pthread_mutex_unlock(e->reader->shared ? &e->store_lock : &e->reader_lock);
 }
 
 static void remember(struct engine *e, struct template *t)
@@ -363,7 +404,7 @@ static void forget_current(struct engine *e)
 int engine_register(struct engine *e, struct template *t, bool replace, tasker_error *err)
 {
     struct store *s = lock_reader(e);
-    int rc = s->ops->register_template(s, t, replace, clock_real_us(), err);
+    int rc = s->ops->register_template(s, t, replace, s->ops->now(s), err);
     unlock_reader(e);
     if (rc < 0)
         return rc;
@@ -434,7 +475,7 @@ int engine_template(struct engine *e, const char *namespace_name, const char *na
 int engine_query(struct engine *e, const char *name, const struct json *arguments, struct buf *out, tasker_error *err)
 {
     struct store *s = lock_reader(e);
-    int rc = s->ops->query(s, name, arguments, clock_real_us(), out, err);
+    int rc = s->ops->query(s, name, arguments, s->ops->now(s), out, err);
     unlock_reader(e);
     return rc;
 }
@@ -455,31 +496,82 @@ int engine_migrate(struct engine *e, const struct migrate_options *options, stru
     return rc;
 }
 
+uint64_t engine_turns(const struct engine *e)
+{
+    uint64_t turns = 0;
+    for (size_t i = 0; i < e->lane_count; i++)
+        turns += e->lanes[i].numbers.turns;
+    return turns;
+}
+
+static struct lane_numbers sum_numbers(const struct engine *e)
+{
+    struct lane_numbers sum = e->lanes[0].numbers;
+    for (size_t i = 1; i < e->lane_count; i++) {
+        const struct lane_numbers *n = &e->lanes[i].numbers;
+        sum.started = sum.started || n->started;
+        sum.claiming = sum.claiming || n->claiming;
+        sum.draining = sum.draining || n->draining;
+        sum.turns += n->turns;
+        sum.tasks += n->tasks;
+        sum.running += n->running;
+        sum.offered += n->offered;
+        sum.foreign += n->foreign;
+        sum.ready += n->ready;
+        sum.queued += n->queued;
+        sum.overdue += n->overdue;
+    }
+    return sum;
+}
+
+static void write_overdue(const struct engine *e, struct buf *out)
+{
+    bool first = true;
+    buf_str(out, "[");
+    for (size_t i = 0; i < e->lane_count; i++) {
+        const char *text = e->lanes[i].overdue;
+        size_t len = text ? strlen(text) : 0;
+        if (len <= 2)
+            continue;
+        buf_printf(out, "%s%.*s", first ? "" : ",", (int)len - 2, text + 1);
+        first = false;
+    }
+    buf_str(out, "]");
+}
+
 void engine_status(struct engine *e, struct buf *out)
 {
+    struct buf overdue;
+    buf_init(&overdue, 1 << 20);
     pthread_mutex_lock(&e->lock);
-    const struct lane_numbers *n = &e->numbers;
+    struct lane_numbers n = sum_numbers(e);
+    write_overdue(e, &overdue);
     jw_open(out, '{');
     jw_kstr(out, "engine", e->options.name);
-    jw_kbool(out, "running", n->started);
-    jw_kbool(out, "claiming", n->claiming);
-    jw_kbool(out, "draining", n->draining);
-    jw_kint(out, "lane", n->lane);
-    jw_kint(out, "turns", (int64_t)n->turns);
-    jw_kint(out, "tasks_in_memory", (int64_t)n->tasks);
-    jw_kint(out, "steps_running", (int64_t)n->running);
-    jw_kint(out, "steps_offered", (int64_t)n->offered);
-    jw_kint(out, "foreign_steps", (int64_t)n->foreign);
-    jw_kint(out, "ready", (int64_t)n->ready);
-    jw_kint(out, "queue", (int64_t)n->queued);
+    jw_kbool(out, "running", n.started);
+    jw_kbool(out, "claiming", n.claiming);
+    jw_kbool(out, "draining", n.draining);
+    jw_kbool(out, "connected", e->cut_off == 0);
+    jw_kint(out, "lane", n.lane);
+    jw_key(out, "lanes");
+    jw_open(out, '[');
+    for (size_t i = 0; i < e->lane_count; i++)
+        jw_int(out, e->lanes[i].numbers.lane);
+    jw_close(out, ']');
+    jw_kint(out, "turns", (int64_t)n.turns);
+    jw_kint(out, "tasks_in_memory", (int64_t)n.tasks);
+    jw_kint(out, "steps_running", (int64_t)n.running);
+    jw_kint(out, "steps_offered", (int64_t)n.offered);
+    jw_kint(out, "foreign_steps", (int64_t)n.foreign);
+    jw_kint(out, "ready", (int64_t)n.ready);
+    jw_kint(out, "queue", (int64_t)n.queued);
     jw_kstr(out, "last_error", e->last_error[0] ? e->last_error : NULL);
     jw_ktime(out, "last_error_at", e->last_error_at);
-    if (e->overdue)
-        jw_kraw(out, "overdue", e->overdue, strlen(e->overdue));
-    else
-        jw_kraw(out, "overdue", "[]", 2);
+    struct span list = buf_view(&overdue);
+    jw_kraw(out, "overdue", buf_failed(&overdue) ? "[]" : list.p, buf_failed(&overdue) ? 2 : list.len);
     jw_close(out, '}');
     pthread_mutex_unlock(&e->lock);
+    buf_done(&overdue);
 }
 
 void engine_wait_turn(struct engine *e, uint64_t *seen, int timeout_ms)
@@ -487,9 +579,9 @@ void engine_wait_turn(struct engine *e, uint64_t *seen, int timeout_ms)
     int64_t until = timeout_ms < 0 ? INT64_MAX : clock_monotonic_us() + timeout_ms * US_PER_MS;
     pthread_mutex_lock(&e->lock);
     e->turn_waiters++;
-    while (e->numbers.turns == *seen && !e->stopped && cond_wait_until(&e->turned, &e->lock, until) != ETIMEDOUT)
+    while (engine_turns(e) == *seen && !e->stopped && cond_wait_until(&e->turned, &e->lock, until) != ETIMEDOUT)
         continue;
     e->turn_waiters--;
-    *seen = e->numbers.turns;
+    *seen = engine_turns(e);
     pthread_mutex_unlock(&e->lock);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// engine.h - the engine as the floor above sees it: a lane thread that drives tasks, a desk where workers take and answer
+// engine.h - the engine as the floor above sees it: lane threads that drive tasks, a desk where workers take and answer
 // steps, a hub that hands events to subscribers, and doors for submissions, commands and questions.
 //
 // All functions may be called from any thread. What waits, waits on condition variables; nothing is called back.
@@ -13,6 +13,8 @@
 #include "store/store.h"
 
 struct engine;
+struct lane_thread;
+#define LANES_MAX 16
 
 // Limits by name: "class" or "namespace/name" -> count.
 struct limit {
@@ -25,8 +27,10 @@ struct engine_options {
     char *environment;  // owned
     bool migrate;
     int64_t lease_us, start_row_delay_us, poll_interval_us;
+    int64_t thorough_us;  // how often a lane looks at the rows although nobody gave a hint
     int64_t step_timeout_us, task_timeout_us;  // defaults for templates that give none; 0: none
     int32_t max_concurrent_steps, max_active_tasks, queue_limit, max_crashes;
+    int32_t lanes;  // threads with a connection each, 1..LANES_MAX; fewer when a limit is smaller, one on SQLite
     bool identity_hash;  // default identity strategy is "hash"
     struct limit *class_limits, *template_limits;
     size_t class_limit_count, template_limit_count;
@@ -34,7 +38,7 @@ struct engine_options {
 void engine_options_init(struct engine_options *o);  // the defaults of tasker_open
 void engine_options_done(struct engine_options *o);
 
-// engine_open opens the database and starts the lane thread, which owns nothing and claims nothing yet. Takes over the
+// engine_open opens the database and starts the lane threads, which own nothing and claim nothing yet. Takes over the
 // contents of `options`.
 int engine_open(const char *uri, struct engine_options *options, struct engine **ret, tasker_error *err) CHECKED;
 int engine_start(struct engine *e, bool claim, tasker_error *err) CHECKED;
@@ -122,6 +126,7 @@ struct handout {
     bool stop;             // atomic: cancel requested
     // the desk's own:
     struct worker *worker;
+    struct lane_thread *home;  // the lane that gave it
     struct list link;
     bool stale;            // answers are refused; still holds its place until answered
     bool foreign;          // belongs to another lane's task

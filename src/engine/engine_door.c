@@ -48,7 +48,7 @@ static int push_ticket(struct engine *e, struct lane_input *in, struct ticket *t
 {
     expect(e, t, w);
     in->ticket = t;
-    int rc = engine_push(e, in, err);
+    int rc = engine_push(share_next(e), in, err);
     if (rc < 0) {
         unexpect(e, t);
         lane_input_free(in);
@@ -63,7 +63,7 @@ static void wait_for_room(struct engine *e)
     for (;;) {
         pthread_mutex_lock(&e->lock);
         bool full = e->bounded + spare >= limit && !e->stopped;
-        uint64_t seen = e->numbers.turns;
+        uint64_t seen = engine_turns(e);
         pthread_mutex_unlock(&e->lock);
         if (!full)
             return;

@@ -2,12 +2,13 @@
 // engine_private.h - the engine's inside, shared by
 //
 //   engine.c         opening, closing, templates, questions
-//   engine_thread.c  the lane thread: feeds the lane, commits its turns, carries out its actions
+//   engine_thread.c  a lane thread: feeds its lane, commits its turns, carries out its actions
+//   engine_share.c   what each lane gets of the limits, and who of them gets a submission
 //   engine_door.c    submissions and commands of callers, who wait for their tickets
 //   desk.c           workers, and the hand-outs they have
 //   hub.c            subscribers of live events
 //
-// Locks, never held two at a time except store_lock inside none: `lock` (intake, tickets, numbers), `desk_lock`,
+// Locks, never held two at a time except store_lock inside none: `lock` (intakes, tickets, numbers), `desk_lock`,
 // `hub_lock`, `reader_lock`, `store_lock` (only when the database has one connection for all), `template_lock`.
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
@@ -52,7 +53,7 @@ struct worker {
     pthread_cond_t ready;
     int fd;
     bool signalled, closed;
-    struct lane_input *farewell;  // made at the beginning: closing must not fail
+    struct lane_input *farewells[LANES_MAX];  // made at the beginning: closing must not fail; NULL: not served by that lane
     struct list link;
 };
 
@@ -65,26 +66,45 @@ struct subscriber {
     struct list link;
 };
 
+// A lane and the thread that drives it, with a connection of its own.
+struct lane_thread {
+    struct engine *engine;
+    struct engine_options share;   // what the lane may use of the engine's limits; texts are the engine's
+    struct store *store;
+    struct lane *lane;
+    pthread_t thread;
+    bool running;                  // the thread was started
+    int64_t last_now, last_monotonic;
+    bool cut_off;                  // the database can not be reached
+    int64_t cut_off_at;
+    // under engine.lock:
+    pthread_cond_t wake;
+    struct list intake;
+    bool sleeping;
+    uint64_t drains;
+    struct lane_numbers numbers;
+    char *overdue;                 // JSON array, NULL: none
+};
+
 struct engine {
     struct engine_options options;
     pid_t pid;
     bool closing;
-    struct store *store, *reader;  // the same when the database has one connection for all
+    struct lane_thread lanes[LANES_MAX];
+    size_t lane_count;
+    struct store *reader;          // the first lane's when the database has one connection for all
     pthread_mutex_t store_lock, reader_lock;
     char host[256], boot_id[64], process[64];
-    struct lane *lane;             // of the lane thread
-    pthread_t thread;
-    int64_t last_now, last_monotonic;  // of the lane thread
 
     pthread_mutex_t lock;
-    pthread_cond_t wake, turned, drained_cond;
-    struct list intake, tickets;
+    pthread_cond_t turned, drained_cond;
+    struct list tickets;
     size_t bounded;                // submissions and commands not answered yet
-    bool sleeping, stop, stopped;
-    uint64_t drains;
+    bool stop, stopped;
     uint32_t turn_waiters;
-    struct lane_numbers numbers;
-    char *overdue;                 // JSON array, NULL: none
+    size_t next_lane;              // gets the next submission
+    size_t cut_off;                // lanes that can not reach the database
+    size_t lanes_stopped;
     char last_error[256];
     int64_t last_error_at;
 
@@ -110,15 +130,23 @@ void unlock_reader(struct engine *e);
 struct template *template_by_id(struct engine *e, struct store *s, int64_t id, tasker_error *err);
 
 // ---- engine_thread.c
-void *engine_thread(void *engine);
-// engine_push hands an input to the lane; TASKER_E_BUSY (bounded kinds), TASKER_E_CLOSED: it is the caller's still.
-int engine_push(struct engine *e, struct lane_input *in, tasker_error *err) CHECKED;
+void *engine_thread(void *lane_thread);
+// engine_push hands an input to a lane; TASKER_E_BUSY (bounded kinds), TASKER_E_CLOSED: it is the caller's still.
+int engine_push(struct lane_thread *t, struct lane_input *in, tasker_error *err) CHECKED;
+uint64_t engine_turns(const struct engine *e);  // of all lanes; under lock
+
+// ---- engine_share.c
+size_t share_lanes(const struct engine_options *o, const struct store *s);  // how many lanes the engine has
+int32_t share_of(int32_t whole, size_t lane, size_t lanes);
+int share_options(struct lane_thread *t, size_t lane, size_t lanes) CHECKED;
+void share_done(struct lane_thread *t);
+struct lane_thread *share_next(struct engine *e);  // the lane that takes the next submission
 
 // ---- engine_door.c
 void ticket_answer(struct engine *e, struct ticket *t, const struct action *a);
 
 // ---- desk.c
-void desk_give(struct engine *e, int64_t worker, struct handout *h);
+void desk_give(struct lane_thread *t, int64_t worker, struct handout *h);
 void desk_stop(struct engine *e, int64_t token, bool stale);
 void desk_done(struct engine *e);
 

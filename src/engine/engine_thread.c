@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int engine_push(struct engine *e, struct lane_input *in, tasker_error *err)
+int engine_push(struct lane_thread *t, struct lane_input *in, tasker_error *err)
 {
+    struct engine *e = t->engine;
     bool bounded = in->kind == IN_SUBMIT || in->kind == IN_COMMAND;
     int rc = 0;
     pthread_mutex_lock(&e->lock);
@@ -19,9 +20,9 @@ int engine_push(struct engine *e, struct lane_input *in, tasker_error *err)
         err_remedy(err, "try again, or raise queue_limit");
     } else {
         e->bounded += bounded;
-        list_push(&e->intake, &in->link);
-        if (e->sleeping)
-            pthread_cond_signal(&e->wake);
+        list_push(&t->intake, &in->link);
+        if (t->sleeping)
+            pthread_cond_signal(&t->wake);
     }
     pthread_mutex_unlock(&e->lock);
     return rc;
@@ -29,51 +30,52 @@ int engine_push(struct engine *e, struct lane_input *in, tasker_error *err)
 
 // Time of the database, but never backwards. When that was set back, time goes on from where
 // it was, so that nothing that waits has to wait for the difference.
-static int64_t lane_now(struct engine *e)
+static int64_t lane_now(struct lane_thread *t)
 {
-    int64_t now = e->store->ops->now(e->store), monotonic = clock_monotonic_us();
-    if (now < e->last_now)
-        now = e->last_now + (monotonic - e->last_monotonic);
-    e->last_now = now;
-    e->last_monotonic = monotonic;
+    int64_t now = t->store->ops->now(t->store), monotonic = clock_monotonic_us();
+    if (now < t->last_now)
+        now = t->last_now + (monotonic - t->last_monotonic);
+    t->last_now = now;
+    t->last_monotonic = monotonic;
     return now;
 }
 
-static void note_error(struct engine *e, const tasker_error *error)
+static void note_error(struct lane_thread *t, const tasker_error *error)
 {
+    struct engine *e = t->engine;
     pthread_mutex_lock(&e->lock);
     (void)snprintf(e->last_error, sizeof(e->last_error), "%.255s", error->message);
-    e->last_error_at = e->last_now;
+    e->last_error_at = t->last_now;
     pthread_mutex_unlock(&e->lock);
 }
 
-static void lock_store(struct engine *e)
+static void lock_store(struct lane_thread *t)
 {
-    if (e->store->shared)
-        pthread_mutex_lock(&e->store_lock);
+    if (t->store->shared)
+        pthread_mutex_lock(&t->engine->store_lock);
 }
 
-static void unlock_store(struct engine *e)
+static void unlock_store(struct lane_thread *t)
 {
-    if (e->store->shared)
-        pthread_mutex_unlock(&e->store_lock);
+    if (t->store->shared)
+        pthread_mutex_unlock(&t->engine->store_lock);
 }
 
-static void feed(struct engine *e, struct lane_input *in)
+static void feed(struct lane_thread *t, struct lane_input *in)
 {
-    if (lane_push(e->lane, in) == 0)
+    if (lane_push(t->lane, in) == 0)
         return;
     struct action a = {.kind = ACT_REPLY};  // commands of other processes may fill the queue too
     err_set(&a.error, TASKER_E_BUSY, "too many submissions and commands wait already");
     err_remedy(&a.error, "try again, or raise queue_limit");
     if (in->ticket)
-        ticket_answer(e, in->ticket, &a);
+        ticket_answer(t->engine, in->ticket, &a);
     lane_input_free(in);
 }
 
 // ------------------------------------------------------------------------------------------------------ loading
 
-static void load_task(struct engine *e, const struct action *a)
+static void load_task(struct lane_thread *t, const struct action *a)
 {
     struct lane_input *in = lane_input_new(IN_LOADED);
     struct task_rows *rows = mem_alloc(sizeof(*rows));
@@ -87,19 +89,19 @@ static void load_task(struct engine *e, const struct action *a)
     in->loaded.rows = rows;
     in->loaded.task_id = a->id;
     in->loaded.number = a->token;
-    lock_store(e);
-    in->loaded.rc = e->store->ops->load_task(e->store, a->id, rows, &err);
+    lock_store(t);
+    in->loaded.rc = t->store->ops->load_task(t->store, a->id, rows, &err);
     if (in->loaded.rc == 0) {
-        in->loaded.tpl = template_by_id(e, e->store, rows->template_id, &err);
+        in->loaded.tpl = template_by_id(t->engine, t->store, rows->template_id, &err);
         in->loaded.rc = in->loaded.tpl ? 0 : TASKER_E_CONFIG;
     }
-    unlock_store(e);
+    unlock_store(t);
     if (in->loaded.rc < 0)
-        note_error(e, &err);
-    feed(e, in);
+        note_error(t, &err);
+    feed(t, in);
 }
 
-static void load_offer(struct engine *e, const struct action *a)
+static void load_offer(struct lane_thread *t, const struct action *a)
 {
     struct lane_input *in = lane_input_new(IN_OFFER_LOADED);
     struct offer_rows *rows = mem_alloc(sizeof(*rows));
@@ -112,16 +114,16 @@ static void load_offer(struct engine *e, const struct action *a)
     offer_rows_init(rows);
     in->offer.rows = rows;
     in->offer.token = a->token;
-    lock_store(e);
-    in->offer.rc = e->store->ops->load_offer(e->store, a->id, rows, &err);
+    lock_store(t);
+    in->offer.rc = t->store->ops->load_offer(t->store, a->id, rows, &err);
     if (in->offer.rc == 0) {
-        in->offer.tpl = template_by_id(e, e->store, rows->template_id, &err);
+        in->offer.tpl = template_by_id(t->engine, t->store, rows->template_id, &err);
         in->offer.rc = in->offer.tpl ? 0 : TASKER_E_CONFIG;
     }
-    unlock_store(e);
+    unlock_store(t);
     if (in->offer.rc < 0)
-        note_error(e, &err);
-    feed(e, in);
+        note_error(t, &err);
+    feed(t, in);
 }
 
 // ------------------------------------------------------------------------------------------------------- polling
@@ -152,226 +154,286 @@ static bool process_gone(const char *process)
     return p && strtoull(p, NULL, 10) != strtoull(slash + 1, NULL, 10);
 }
 
-static void find_gone(struct engine *e, struct lane_input *in)
+static void find_gone(struct lane_thread *t, struct lane_input *in)
 {
     const struct poll_result *p = in->polled.found;
     in->polled.dead = mem_alloc((p->lane_count + 1) * sizeof(int64_t));
     for (size_t i = 0; i < p->lane_count && in->polled.dead; i++) {
         const struct poll_lane *lane = &p->lanes[i];
-        if (strcmp(lane->host, e->host) == 0 && strcmp(lane->boot_id, e->boot_id) == 0 && process_gone(lane->process))
+        if (strcmp(lane->host, t->engine->host) == 0 && strcmp(lane->boot_id, t->engine->boot_id) == 0 &&
+            process_gone(lane->process))
             in->polled.dead[in->polled.dead_count++] = lane->lane;
     }
 }
 
-static void poll_others(struct engine *e, const struct action *a)
+static void poll_others(struct lane_thread *t, const struct action *a)
 {
     struct lane_input *in = lane_input_new(IN_POLLED);
     if (!in)
         return;
-    lock_store(e);
-    if (a->thorough || e->store->ops->changed(e->store)) {
+    lock_store(t);
+    if (a->thorough || t->store->ops->changed(t->store)) {
         struct poll_want want;
         tasker_error err = {0};
         in->polled.found = mem_alloc(sizeof(*in->polled.found));
         if (in->polled.found) {
             poll_result_init(in->polled.found);
-            lane_poll_want(e->lane, &want);
-            in->polled.rc = e->store->ops->poll(e->store, &want, lane_now(e), in->polled.found, &err);
+            lane_poll_want(t->lane, &want);
+            in->polled.rc = t->store->ops->poll(t->store, &want, lane_now(t), in->polled.found, &err);
         }
         if (in->polled.rc < 0)
-            note_error(e, &err);
+            note_error(t, &err);
     }
-    unlock_store(e);
+    unlock_store(t);
     if (in->polled.found && in->polled.rc == 0)
-        find_gone(e, in);
-    feed(e, in);
+        find_gone(t, in);
+    feed(t, in);
 }
 
 // -------------------------------------------------------------------------------------------------------- acting
 
-static void act_give(struct engine *e, struct action *a)
+static void act_give(struct lane_thread *t, struct action *a)
 {
-    desk_give(e, a->worker, a->handout);
+    desk_give(t, a->worker, a->handout);
 }
 
-static void act_stop(struct engine *e, struct action *a)
+static void act_stop(struct lane_thread *t, struct action *a)
 {
-    desk_stop(e, a->token, a->stale);
+    desk_stop(t->engine, a->token, a->stale);
 }
 
-static void act_event(struct engine *e, struct action *a)
+static void act_event(struct lane_thread *t, struct action *a)
 {
-    hub_publish(e, a->name, a->blob);
+    hub_publish(t->engine, a->name, a->blob);
 }
 
-static void act_reply(struct engine *e, struct action *a)
+static void act_reply(struct lane_thread *t, struct action *a)
 {
-    ticket_answer(e, a->ticket, a);
+    ticket_answer(t->engine, a->ticket, a);
 }
 
-static void act_load(struct engine *e, struct action *a)
+static void act_load(struct lane_thread *t, struct action *a)
 {
-    load_task(e, a);
+    load_task(t, a);
 }
 
-static void act_load_offer(struct engine *e, struct action *a)
+static void act_load_offer(struct lane_thread *t, struct action *a)
 {
-    load_offer(e, a);
+    load_offer(t, a);
 }
 
-static void act_poll(struct engine *e, struct action *a)
+static void act_poll(struct lane_thread *t, struct action *a)
 {
-    poll_others(e, a);
+    poll_others(t, a);
 }
 
-static void act_drained(struct engine *e, struct action *a)
+static void act_drained(struct lane_thread *t, struct action *a)
 {
     (void)a;
-    pthread_mutex_lock(&e->lock);
-    e->drains++;
-    pthread_cond_broadcast(&e->drained_cond);
-    pthread_mutex_unlock(&e->lock);
+    pthread_mutex_lock(&t->engine->lock);
+    t->drains++;
+    pthread_cond_broadcast(&t->engine->drained_cond);
+    pthread_mutex_unlock(&t->engine->lock);
 }
 
-static void act(struct engine *e)
+static void act(struct lane_thread *t)
 {
-    static void (*const acts[ACT_KIND_COUNT])(struct engine *, struct action *) = {
+    static void (*const acts[ACT_KIND_COUNT])(struct lane_thread *, struct action *) = {
         [ACT_GIVE] = act_give,   [ACT_STOP] = act_stop, [ACT_EVENT] = act_event,           [ACT_REPLY] = act_reply,
         [ACT_LOAD] = act_load,   [ACT_POLL] = act_poll, [ACT_LOAD_OFFER] = act_load_offer, [ACT_DRAINED] = act_drained,
     };
     struct action a;
-    while (lane_next_action(e->lane, &a))
-        acts[a.kind](e, &a);
+    while (lane_next_action(t->lane, &a))
+        acts[a.kind](t, &a);
 }
 
 // ----------------------------------------------------------------------------------------------------------- loop
 
-static void publish_numbers(struct engine *e)
+static void publish_numbers(struct lane_thread *t)
 {
     struct lane_numbers n;
     struct buf overdue;
     char *text = NULL;
-    lane_numbers(e->lane, &n);
+    lane_numbers(t->lane, &n);
     if (n.overdue > 0) {
         buf_init(&overdue, 1 << 20);
-        lane_overdue(e->lane, &overdue);
+        lane_overdue(t->lane, &overdue);
         text = buf_take(&overdue, NULL);
     }
-    pthread_mutex_lock(&e->lock);
-    e->numbers = n;
-    mem_free(e->overdue);
-    e->overdue = text;
-    if (e->turn_waiters > 0)
-        pthread_cond_broadcast(&e->turned);
-    pthread_mutex_unlock(&e->lock);
+    pthread_mutex_lock(&t->engine->lock);
+    t->numbers = n;
+    mem_free(t->overdue);
+    t->overdue = text;
+    if (t->engine->turn_waiters > 0)
+        pthread_cond_broadcast(&t->engine->turned);
+    pthread_mutex_unlock(&t->engine->lock);
 }
 
 // False: the engine is to stop.
-static bool take_intake(struct engine *e)
+static bool take_intake(struct lane_thread *t)
 {
     struct list taken;
     struct list *node;
     list_init(&taken);
-    pthread_mutex_lock(&e->lock);
-    while ((node = list_pop(&e->intake)))
+    pthread_mutex_lock(&t->engine->lock);
+    while ((node = list_pop(&t->intake)))
         list_push(&taken, node);
-    bool go_on = !e->stop;
-    pthread_mutex_unlock(&e->lock);
+    bool go_on = !t->engine->stop;
+    pthread_mutex_unlock(&t->engine->lock);
     while ((node = list_pop(&taken)))
-        feed(e, container_of(node, struct lane_input, link));
-    lane_listeners(e->lane, __atomic_load_n(&e->wanted, __ATOMIC_RELAXED));
+        feed(t, container_of(node, struct lane_input, link));
+    lane_listeners(t->lane, __atomic_load_n(&t->engine->wanted, __ATOMIC_RELAXED));
     return go_on;
 }
 
-// What became of a turn is found out before it is sent again, and the lane is told that its answers are lost.
-static void commit(struct engine *e, const struct turn *turn, struct turn_result *r)
+// What subscribers hear of the database itself.
+static void tell(struct lane_thread *t, enum note_kind kind, const char *why)
 {
+    if (!(__atomic_load_n(&t->engine->wanted, __ATOMIC_RELAXED) & (UINT64_C(1) << kind)))
+        return;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    jw_open(&b, '{');
+    jw_kstr(&b, "event", note_names[kind]);
+    jw_kstr(&b, "engine", t->engine->options.name);
+    jw_ktime(&b, "timestamp", t->last_now);
+    jw_kstr(&b, "error", why);
+    jw_ktime(&b, "since", t->cut_off_at);
+    jw_close(&b, '}');
+    struct blob *event = buf_failed(&b) ? NULL : blob_new(buf_view(&b).p, b.len);
+    buf_done(&b);
+    if (event)
+        hub_publish(t->engine, note_names[kind], event);
+}
+
+// A lane that can not reach the database, and one that can again.
+static void note_reach(struct lane_thread *t, const struct turn_result *r)
+{
+    bool lost = (r->outcome == OUT_RETRY || r->outcome == OUT_UNKNOWN) && r->error.code != TASKER_E_BUSY;
+    if (lost == t->cut_off)
+        return;
+    t->cut_off = lost;
+    if (lost)
+        t->cut_off_at = t->last_now;
+    tell(t, lost ? NOTE_DATABASE_LOST : NOTE_DATABASE_BACK, lost ? r->error.message : NULL);
+    pthread_mutex_lock(&t->engine->lock);
+    t->engine->cut_off += lost ? 1 : (size_t)-1;
+    pthread_mutex_unlock(&t->engine->lock);
+}
+
+// Does the turn write what lanes of other processes wait for?
+static bool wakes_others(const struct turn *turn)
+{
+    static const bool wakes[CH_COUNT] = {
+        [CH_OFFER_INSERT] = true,   [CH_OFFER_ANSWER] = true,   [CH_OFFER_RELEASE] = true, [CH_OFFER_CANCEL] = true,
+        [CH_REQUEST_INSERT] = true, [CH_REQUEST_ANSWER] = true,
+    };
+    bool news = turn->kind == TURN_RETIRE || turn->want_count > 0;
+    for (size_t i = 0; i < turn->change_count && !news; i++) {
+        const struct change *c = &turn->changes[i];
+        news = wakes[c->kind] || ((c->kind == CH_ACTIVE_INSERT || c->kind == CH_ACTIVE_UPDATE) && !c->active.own);
+    }
+    return news;
+}
+
+// What became of a turn is found out before it is sent again, and the lane is told that its answers are lost.
+static void commit(struct lane_thread *t, const struct turn *turn, struct turn_result *r)
+{
+    const struct store_ops *ops = t->store->ops;
     tasker_error err = {0};
-    lock_store(e);
+    lock_store(t);
     if (r->outcome == OUT_UNKNOWN)
-        r->outcome = e->store->ops->resolve(e->store, turn);
+        r->outcome = ops->resolve(t->store, turn);
     else
         r->outcome = OUT_RETRY;
     if (r->outcome == OUT_RETRY)
-        e->store->ops->commit(e->store, turn, r);
+        ops->commit(t->store, turn, r);
     if (r->outcome == OUT_UNKNOWN) {
-        lane_outcome(e->lane, e->last_now, r);
-        r->outcome = e->store->ops->resolve(e->store, turn);
+        lane_outcome(t->lane, t->last_now, r);
+        r->outcome = ops->resolve(t->store, turn);
     }
     bool noted = r->outcome != OUT_COMMITTED && r->outcome != OUT_REFUSED;
     if (noted)
         err = r->error;
-    int rc = r->outcome == OUT_COMMITTED ? e->store->ops->checkpoint(e->store, &err) : 0;
-    unlock_store(e);
+    int rc = r->outcome == OUT_COMMITTED ? ops->checkpoint(t->store, &err) : 0;
+    if (r->outcome == OUT_COMMITTED && wakes_others(turn))
+        ops->hint(t->store);
+    unlock_store(t);
+    note_reach(t, r);
+    if (r->outcome == OUT_FENCED && r->went_back)
+        tell(t, NOTE_DATABASE_WENT_BACK, r->error.message);
     if (noted || rc < 0)
-        note_error(e, &err);
+        note_error(t, &err);
 }
 
 // Turns, one after the other, until the lane has nothing to write.
-static void run_turns(struct engine *e, struct turn_result *r)
+static void run_turns(struct lane_thread *t, struct turn_result *r)
 {
     const struct turn *turn;
-    bool go_on = take_intake(e);
-    while (go_on && (turn = lane_step(e->lane, lane_now(e)))) {
-        act(e);
-        commit(e, turn, r);
-        lane_outcome(e->lane, lane_now(e), r);
-        act(e);
-        publish_numbers(e);
-        go_on = take_intake(e);
+    bool go_on = take_intake(t);
+    while (go_on && (turn = lane_step(t->lane, lane_now(t)))) {
+        act(t);
+        commit(t, turn, r);
+        lane_outcome(t->lane, lane_now(t), r);
+        act(t);
+        publish_numbers(t);
+        go_on = take_intake(t);
     }
-    act(e);
-    publish_numbers(e);
+    act(t);
+    publish_numbers(t);
 }
 
 // Sleeps until there is input or the lane's deadline. False: the engine is to stop.
-static bool rest(struct engine *e)
+static bool rest(struct lane_thread *t)
 {
-    int64_t deadline = lane_deadline(e->lane), now = lane_now(e);
+    int64_t deadline = lane_deadline(t->lane), now = lane_now(t);
     int64_t until = deadline == INT64_MAX ? INT64_MAX : clock_monotonic_us() + (deadline > now ? deadline - now : 0);
+    struct engine *e = t->engine;
     pthread_mutex_lock(&e->lock);
-    e->sleeping = true;
+    t->sleeping = true;
     if (deadline > now)
-        while (list_empty(&e->intake) && !e->stop && cond_wait_until(&e->wake, &e->lock, until) == 0)
+        while (list_empty(&t->intake) && !e->stop && cond_wait_until(&t->wake, &e->lock, until) == 0)
             continue;
-    e->sleeping = false;
+    t->sleeping = false;
     bool go_on = !e->stop;
     pthread_mutex_unlock(&e->lock);
     return go_on;
 }
 
-// Nobody will answer those who still wait.
-static void abandon(struct engine *e)
+// Nobody will answer those who still wait; the last lane tells them, since the others may still answer some.
+static void abandon(struct lane_thread *t)
 {
+    struct engine *e = t->engine;
     struct list *node;
     struct action a = {.kind = ACT_REPLY};
     err_set(&a.error, TASKER_E_CLOSED, "the engine has stopped");
     pthread_mutex_lock(&e->lock);
     e->stopped = true;
+    bool last = ++e->lanes_stopped == e->lane_count;
     pthread_cond_broadcast(&e->turned);
     pthread_cond_broadcast(&e->drained_cond);
-    while ((node = list_pop(&e->intake)))
+    while ((node = list_pop(&t->intake)))
         lane_input_free(container_of(node, struct lane_input, link));
     pthread_mutex_unlock(&e->lock);
-    for (;;) {
+    while (last) {
         pthread_mutex_lock(&e->lock);
-        struct ticket *t = list_empty(&e->tickets) ? NULL : container_of(e->tickets.next, struct ticket, link);
+        struct ticket *ticket = list_empty(&e->tickets) ? NULL : container_of(e->tickets.next, struct ticket, link);
         pthread_mutex_unlock(&e->lock);
-        if (!t)
+        if (!ticket)
             return;
-        ticket_answer(e, t, &a);
+        ticket_answer(e, ticket, &a);
     }
 }
 
-void *engine_thread(void *engine)
+void *engine_thread(void *lane_thread)
 {
-    struct engine *e = engine;
+    struct lane_thread *t = lane_thread;
     struct turn_result result;
     turn_result_init(&result);
     do
-        run_turns(e, &result);
-    while (rest(e));
+        run_turns(t, &result);
+    while (rest(t));
     turn_result_done(&result);
-    abandon(e);
+    abandon(t);
     return NULL;
 }

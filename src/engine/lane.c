@@ -128,13 +128,20 @@ static bool needs_row(const struct lane *l)
                           !list_empty(&l->rechecks) || !list_empty(&l->to_request));
 }
 
+// A lane that owns nothing has nothing to lose: it keeps its row, which tells what it serves, by a long lease.
+static int64_t lease_for(const struct lane *l)
+{
+    bool rests = !l->entries && !l->foreign && !l->slots && !turn_asks(&l->turn);
+    return rests && l->opt->lease_us < REST_LEASE_US ? REST_LEASE_US : l->opt->lease_us;
+}
+
 static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
 {
     l->turn.kind = kind;
     l->turn.lane = l->id;
     l->turn.number = l->number + 1;
     l->turn.now = now;
-    l->turn.lease_us = l->opt->lease_us;
+    l->turn.lease_us = lease_for(l);
     l->turn.process = l->config.process;
     l->turn.name = l->config.name;
     l->turn.changes = l->d.changes;
@@ -282,12 +289,20 @@ static void undo_turn(struct lane *l, bool keep_answers)
 
 // ----------------------------------------------------------------------------------------------------- outcomes
 
+// What kept this lane away may have kept the others away too: they get a lease to come back.
+void lane_contact(struct lane *l, int64_t now)
+{
+    if (now - l->contact_at > l->opt->lease_us)
+        l->registered_at = now;
+    l->contact_at = now;
+}
+
 static void on_committed(struct lane *l, int64_t now, const struct turn_result *r)
 {
     enum turn_kind kind = l->turn.kind;
-    if (now - l->committed_at > l->opt->lease_us)
-        l->registered_at = now;  // what kept this lane away may have kept the others away too: they get a lease to come back
+    lane_contact(l, now);
     l->committed_at = now;
+    l->leased_us = l->turn.lease_us;
     l->turns++;
     if (kind == TURN_REGISTER) {
         l->id = r->lane;
@@ -487,10 +502,19 @@ static const struct turn *fail_turn(struct lane *l, int64_t now)
     return NULL;
 }
 
+// When the lease is renewed: after a third of it. A lane that no longer rests needs a short one at once, lest the
+// others believe it alive when it is not.
+static int64_t lease_left(const struct lane *l)
+{
+    bool owns = l->entries || l->foreign || l->slots;
+    int64_t lease = owns && l->leased_us > l->opt->lease_us ? l->opt->lease_us : l->leased_us;
+    return lease / 3;
+}
+
 static bool heartbeat_due(const struct lane *l, int64_t now)
 {
     bool owns = l->started || l->entries != NULL || l->foreign != NULL;
-    return l->id != 0 && owns && now >= l->committed_at + l->opt->lease_us / 3;
+    return l->id != 0 && owns && now >= l->committed_at + lease_left(l);
 }
 
 static const struct turn *retire(struct lane *l, int64_t now)
@@ -511,7 +535,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
     if (l->flying) {
         if (now < l->resend_at)
             return NULL;
-        l->turn.lease_us = now - l->turn.now + l->opt->lease_us;  // it counts from now, however long that took
+        l->turn.lease_us = now - l->turn.now + lease_for(l);  // it counts from now, however long that took
         return &l->turn;
     }
     if (now < l->resend_at)
@@ -571,7 +595,7 @@ int64_t lane_deadline(const struct lane *l)
     if (!list_empty(&l->lazy))
         sooner(&at, container_of(l->lazy.next, struct slot, lazy)->started_at + l->opt->start_row_delay_us);
     if (l->id != 0 && (l->started || l->entries || l->foreign))
-        sooner(&at, l->committed_at + l->opt->lease_us / 3);
+        sooner(&at, l->committed_at + lease_left(l));
     if (l->started || !list_empty(&l->asked) || !list_empty(&l->rechecks))
         sooner(&at, l->polling ? l->polled_at + ANSWER_LOST_US : l->next_poll);
     if (!list_empty(&l->late_slots))

@@ -219,10 +219,15 @@ void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error)
 
 void not_found(struct lane *l, struct entry *e)
 {
-    struct list *node;
     tasker_error error = {0};
     (void)err_set(&error, TASKER_E_NOT_FOUND, "there is no task %lld", (long long)e->id);
-    refuse_waiting(l, e, &error);
+    not_ours(l, e, &error);
+}
+
+void not_ours(struct lane *l, struct entry *e, const tasker_error *error)
+{
+    struct list *node;
+    refuse_waiting(l, e, error);
     for (node = e->waiting.next; node != &e->waiting; node = e->waiting.next) {
         struct lane_input *in = container_of(node, struct lane_input, link);
         if (in->kind == IN_COMMAND)
@@ -263,6 +268,11 @@ static void take_claim(struct lane *l, const struct turn_result *r)
         load(l, e);
     } else if (r->claim_answer == CLAIM_OWNED_BY_OTHER) {
         owned_by_other(l, e);
+    } else if (r->claim_answer == CLAIM_NOT_OURS) {
+        tasker_error error = {0};
+        (void)err_set(&error, TASKER_E_STATE, "task %lld belongs to the Rails engine", (long long)e->id);
+        err_remedy(&error, "adopt it first, or act on it from there");
+        not_ours(l, e, &error);
     } else {
         not_found(l, e);
     }
@@ -365,6 +375,7 @@ void lane_poll_want(struct lane *l, struct poll_want *ret)
             l->foreign_tokens[mine++] = s->token;
     }
     *ret = (struct poll_want){.lane = l->id,
+                              .lease_us = l->opt->lease_us,
                               .my_offers = l->foreign_tokens,
                               .my_offer_count = mine,
                               .tasks = l->claiming && !l->draining,
@@ -388,7 +399,7 @@ void maybe_poll(struct lane *l)
     l->polled_at = l->d.now;
     l->next_poll = l->d.now + l->opt->poll_interval_us;
     if (a.thorough)
-        l->next_thorough = l->d.now + POLL_THOROUGH_US;
+        l->next_thorough = l->d.now + l->opt->thorough_us;
     if (l->next_thorough < l->next_poll)
         l->next_poll = l->next_thorough;
 }
@@ -506,6 +517,7 @@ void decide_polled(struct lane *l, struct lane_input *in)
     l->polling = false;
     if (in->polled.rc < 0 || !p)
         return;
+    lane_contact(l, l->d.now);
     if (!p->lane_alive && l->id != 0 && l->id == l->poll_lane) {
         l->registered_at = l->d.now;  // the next turn is fenced, which cleans up
         l->committed_at = 0;

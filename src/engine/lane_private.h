@@ -21,7 +21,7 @@
 
 #define TURN_MAX_CHANGES 2000
 #define TURN_MAX_BYTES ((size_t)4 << 20)
-#define POLL_THOROUGH_US US_PER_SECOND
+#define REST_LEASE_US (600 * US_PER_SECOND)  // of a lane that owns nothing: nobody waits for it, and it need not write
 #define REQUEST_TIMEOUT_US (30 * US_PER_SECOND)
 #define RELOAD_US US_PER_SECOND
 #define ANSWER_LOST_US (10 * US_PER_SECOND)  // what was asked of the driver and not answered is asked again
@@ -115,6 +115,8 @@ struct lane {
     int64_t id;               // 0: not registered
     int64_t number;           // of the last committed turn
     int64_t registered_at, committed_at;
+    int64_t contact_at;       // the database was last reached
+    int64_t leased_us;        // how long the lease of the last commit is
     bool started, claiming, draining, force_drain, retiring, unknown;
     bool drain_waits;  // ACT_DRAINED is owed
     // inputs
@@ -183,6 +185,7 @@ static inline bool heap_room(struct heap *h, size_t count)
 }
 
 // ---- lane.c
+void lane_contact(struct lane *l, int64_t now);            // the database was reached
 void hold_action(struct lane *l, const struct action *a);  // until the turn is durable
 bool out_action(struct lane *l, const struct action *a);   // at once; false: out of memory, what it owns is freed
 
@@ -246,6 +249,7 @@ void read_offer(struct lane *l, struct slot *s);  // asks for a foreign step's r
 void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error);  // answers the commands that wait for it
 
 void not_found(struct lane *l, struct entry *e);  // tells who waits for it
+void not_ours(struct lane *l, struct entry *e, const tasker_error *error);
 
 // ---- lane_load.c
 void decide_loaded(struct lane *l, struct lane_input *in);

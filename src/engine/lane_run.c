@@ -46,6 +46,12 @@ struct klass *klass_get(struct lane *l, const char *name)
     return k;
 }
 
+// Each lane of an engine has an equal part of a template's own limit, but one place at least.
+static int32_t part_of(int32_t limit, int32_t lanes)
+{
+    return limit == 0 || limit / lanes > 0 ? limit / lanes : 1;
+}
+
 // The group of a template that has a limit; NULL: none.
 static struct group *group_of(struct lane *l, const struct template *tpl)
 {
@@ -56,7 +62,7 @@ static struct group *group_of(struct lane *l, const struct template *tpl)
         return NULL;
     int32_t limit = limit_of(l->opt->template_limits, l->opt->template_limit_count, key);
     if (limit == 0)
-        limit = tpl->max_concurrent_steps;
+        limit = part_of(tpl->max_concurrent_steps, l->opt->lanes);
     if (limit == 0)
         return NULL;
     struct group *g = NULL;

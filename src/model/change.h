@@ -168,7 +168,10 @@ extern const char *const log_outcome_names[LOG_OUTCOME_COUNT];
     X(WORKFLOW_STEP_COMPLETED, "workflow.step_completed", 0)                 \
     X(WORKFLOW_STEP_FAILED, "workflow.step_failed", 0)                       \
     X(WORKFLOW_VIABLE, "workflow.viable_steps_discovered", 0)                \
-    X(WORKFLOW_NONE_VIABLE, "workflow.no_viable_steps", 0)
+    X(WORKFLOW_NONE_VIABLE, "workflow.no_viable_steps", 0)                   \
+    X(DATABASE_LOST, "engine.database_lost", 0)                              \
+    X(DATABASE_BACK, "engine.database_back", 0)                              \
+    X(DATABASE_WENT_BACK, "engine.database_went_back", 0)
 
 enum note_kind {
 #define X(name, text, durable) NOTE_##name,

@@ -255,6 +255,7 @@ int sqlite_open(const char *place, const struct store_options *options, struct s
     if (!s)
         return err_nomem(err);
     s->base.ops = &sqlite_ops;
+    s->base.single_writer = true;
     s->base.shared = memory;
     s->text_second = INT64_MIN;
     s->host = mem_strdup(options->host ? options->host : "");

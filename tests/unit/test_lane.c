@@ -96,6 +96,29 @@ static void a_turn_that_can_not_be_sent_is_sent_again_and_its_lease_counts_from_
     rig_close(&r);
 }
 
+static void a_lane_that_owns_nothing_rests_and_writes_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct template *t = rig_template(HEAD("rest") STEP("a", "A", ""));
+    (void)rig_one_task(&r, t, 1);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    rig_pass(&r, 10 * SECOND);  // the last short lease is renewed by a long one
+    size_t before = r.turns;
+    int polls = r.polls;
+    rig_pass(&r, 100 * SECOND);
+    assert_int_equal(r.turns, before);
+    assert_true(r.polls > polls);
+    assert_int_equal(r.lane->leased_us, REST_LEASE_US);
+    (void)rig_submit(&r, t);
+    rig_run(&r);
+    assert_int_equal(r.lane->leased_us, r.opt.lease_us);
+    rig_pass(&r, 8 * SECOND);
+    assert_true(r.turns > before + 2);  // it owns a task: renewed every third of the lease
+    rig_close(&r);
+}
+
 static void a_lane_that_was_away_itself_does_not_take_the_others_for_dead(void **state)
 {
     (void)state;
@@ -670,6 +693,7 @@ int main(void)
         T(a_task_of_quick_steps_keeps_the_row_budget),
         T(a_start_row_is_written_after_50_ms_and_not_before),
         T(a_step_that_may_run_only_once_is_written_before_it_is_handed_out),
+        T(a_lane_that_owns_nothing_rests_and_writes_nothing),
         T(a_turn_that_can_not_be_sent_is_sent_again_and_its_lease_counts_from_then),
         T(a_lane_that_was_away_itself_does_not_take_the_others_for_dead),
         T(a_fenced_lane_forgets_its_tasks_stops_its_handlers_and_takes_the_tasks_up_again),
