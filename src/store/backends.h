@@ -10,4 +10,8 @@
 int sqlite_open(const char *place, const struct store_options *options, struct store **ret,
                 tasker_error *err) CHECKED;
 
+// postgres_open connects to the server of a whole URI, "postgresql://..." or "postgres://...".
+int postgres_open(const char *uri, const struct store_options *options, struct store **ret,
+                  tasker_error *err) CHECKED;
+
 #endif

@@ -23,17 +23,20 @@
 struct postgres {
     struct store base;  // first
     PGconn *conn;       // NULL: not connected; the next use connects
-    char *conninfo;     // with the password: never shown
+    PQconninfoOption *options;  // what to connect with, the password among them: never shown
     char *place;        // "host:port/database", for error texts
     char *host, *boot_id;
-    bool read_only;
+    bool read_only;     // queries only: listens to nothing
+    bool notify;        // LISTEN and NOTIFY are wanted
     bool pooled;        // behind a pooler: statements are not named
-    bool prepared[PG_COUNT];
+    bool listening;
+    bool prepared[PG_COUNT];  // the server has it under its name
     char database_id[UUID_TEXT_SIZE];
     int64_t clock_offset;  // time of the database minus the monotonic clock
     bool clock_known, heard;  // heard: a notification came since `changed` was asked
-    int64_t connected_at, tried_at, hinted_at;  // monotonic
-    int64_t backoff_us;    // before the next try to connect
+    int64_t tried_at, hinted_at;  // monotonic
+    int64_t backoff_us;    // before the next try to connect; 0: at once
+    tasker_error trouble;  // of the last try
 };
 
 static inline struct postgres *postgres_of(struct store *s)
@@ -44,29 +47,41 @@ static inline struct postgres *postgres_of(struct store *s)
 // ------------------------------------------------------------------------------------------- connection (postgres.c)
 
 // postgres_connect makes sure that there is a connection with our settings (TimeZone UTC, UTF-8, keepalives); what it
-// lost is not repeated. TASKER_E_IO with what the server said.
+// lost is not repeated. TASKER_E_IO with what the server said; at once, with what was said last, when the last failure
+// is only a moment ago.
 int postgres_connect(struct postgres *p, tasker_error *err) CHECKED;
 void postgres_disconnect(struct postgres *p);
+// postgres_clock learns the time of the database from an answer: it said `database_us` at some moment between two
+// readings of the monotonic clock.
+void postgres_clock(struct postgres *p, int64_t database_us, int64_t sent, int64_t received);
 // postgres_fail describes a failed result (NULL: the connection's own trouble) as "what: reason (place)"; returns the
 // TASKER_E_ code: CONFLICT class 23, INVALID class 22, SCHEMA class 42 and 3F, BUSY 40001 40P01 55P03, FULL 53100, ...
 int postgres_fail(struct postgres *p, const PGresult *r, const char *what, tasker_error *err);
+// postgres_sqlstate is the five characters of a failed result, "" when it has none.
+const char *postgres_sqlstate(const PGresult *r);
 
 // ------------------------------------------------------------------------------------------------ pipe (postgres_pipe.c)
 
 // Statements that are sent together and answered together, ended by one Sync. Without BEGIN they are one implicit
 // transaction. Usage: pipe_init; per statement pipe_add and one pipe_... per parameter in order; pipe_run; then read the
-// results by the number that pipe_add returned; pipe_done. `failed` (out of memory) is sticky. Texts are borrowed until
-// pipe_run returns.
+// results by the number that pipe_add returned; pipe_done. `failed` (out of memory) is sticky. Parameters are copied.
+// A pipe may be run once. A pipe that failed leaves no transaction open.
 struct pipe_item;
+struct pipe_parameter;
 struct pipe {
     struct postgres *p;
-    struct arena arena;
     struct pipe_item *items;
     size_t count, cap;
+    struct pipe_parameter *parameters;
+    size_t parameter_count, parameter_cap;
+    struct buf data;    // their bytes, one behind the other
+    int array_type;     // enum pg_type of the array that is being filled
     bool failed;
+    int64_t patience_us;  // without a byte from the server the connection counts as lost; 30 s unless set
     size_t failed_at;   // after pipe_run < 0: the first statement that failed; count: the connection
     char sqlstate[6];   // of that, "" for the connection's own trouble
-    bool sent_all;      // the whole turn may have reached the server
+    bool sent_all;      // after pipe_run: everything, the last statement too, may have reached the server
+    int64_t sent, received;  // monotonic: when pipe_run began to send, and had all answers
 };
 void pipe_init(struct pipe *q, struct postgres *p);
 void pipe_done(struct pipe *q);

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: MIT
+// postgres.c - the PostgreSQL connection: opening, connecting again, session settings, the server's clock, hints, errors;
+// the table of operations.
+//
+// The whole URI goes to libpq, less one parameter of ours: "tasker_notify=off" sends no NOTIFY and listens to none.
+// What the user left open is filled in: timeouts and keepalives, so that a peer that is gone is noticed within half a
+// minute, and with several hosts the one that takes writes.
+//
+// A connection that was lost is made again by its next use. After a failure the next try waits 50 ms, doubling to 2 s;
+// until then the answer is the last failure's, at once.
+//
+// Behind a pooler that hands out connections by transaction (PgBouncer) nothing may be kept in the session: no named
+// statements, no LISTEN. Such a pooler tells its clients a process id of its own, which is how it is recognised; TimeZone
+// and encoding it keeps per client. `changed` then never says so, and others are heard of by polling.
+#include "store/postgres.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/backends.h"
+
+#define FIRST_BACKOFF_US (50 * US_PER_MS)
+#define MAX_BACKOFF_US (2 * US_PER_SECOND)
+#define HINT_EVERY_US (250 * US_PER_MS)
+#define CHANNEL "tasker_core"
+
+// -------------------------------------------------------------------------------------- errors
+
+// SQLSTATEs by their first characters, the longer ones first.
+static const struct {
+    const char *state;
+    int code;
+    const char *remedy;
+} error_codes[] = {
+    {"40", TASKER_E_BUSY, NULL},
+    {"55P03", TASKER_E_BUSY, NULL},
+    {"57014", TASKER_E_BUSY, NULL},
+    {"26000", TASKER_E_BUSY, NULL},
+    {"42P05", TASKER_E_BUSY, NULL},
+    {"23", TASKER_E_CONFLICT, NULL},
+    {"22", TASKER_E_INVALID, NULL},
+    {"54000", TASKER_E_TOO_BIG, NULL},
+    {"TC001", TASKER_E_STALE, NULL},
+    {"TC002", TASKER_E_CONFLICT, NULL},
+    {"25006", TASKER_E_IO, "the server takes no writes (a standby, or default_transaction_read_only): promote it, or "
+                           "name the server that does"},
+    {"53100", TASKER_E_IO, "make room on the server's disk"},
+    {"53300", TASKER_E_IO, "raise max_connections, or put a pooler in front"},
+    {"53", TASKER_E_IO, NULL},
+    {"57P", TASKER_E_IO, NULL},
+    {"58", TASKER_E_IO, NULL},
+    {"08", TASKER_E_IO, NULL},
+    {"42501", TASKER_E_STORE, "grant the role what it needs"},
+    {"42", TASKER_E_SCHEMA, "run `tasker db migrate`"},
+    {"3F", TASKER_E_SCHEMA, "run `tasker db migrate`"},
+};
+
+const char *postgres_sqlstate(const PGresult *r)
+{
+    const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    return state ? state : "";
+}
+
+// The connection's own words: several lines, of which the last newlines are cut and the others become spaces.
+static void describe_connection(struct postgres *p, PGconn *conn, const char *what, tasker_error *err)
+{
+    char text[400];
+    (void)snprintf(text, sizeof(text), "%s", conn ? PQerrorMessage(conn) : "no connection");
+    size_t len = strlen(text);
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+        text[--len] = '\0';
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+    err_set(err, TASKER_E_IO, "%s: %s (%s)", what, len > 0 ? text : "the connection was lost or is silent",
+            p->place);
+}
+
+int postgres_fail(struct postgres *p, const PGresult *r, const char *what, tasker_error *err)
+{
+    const char *state = postgres_sqlstate(r);
+    const char *reason = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    if (state[0] == '\0' || !reason) {
+        describe_connection(p, p->conn, what, err);
+        return TASKER_E_IO;
+    }
+    int code = TASKER_E_STORE;
+    const char *remedy = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(error_codes); i++)
+        if (strncmp(state, error_codes[i].state, strlen(error_codes[i].state)) == 0) {
+            code = error_codes[i].code;
+            remedy = error_codes[i].remedy;
+            break;
+        }
+    err_set(err, code, "%s: %s (%s)", what, reason, p->place);
+    if (remedy)
+        err_remedy(err, "%s", remedy);
+    return code;
+}
+
+// ---------------------------------------------------------------------------------- connecting
+
+static const char *option(const struct postgres *p, const char *keyword)
+{
+    for (const PQconninfoOption *o = p->options; o && o->keyword; o++)
+        if (strcmp(o->keyword, keyword) == 0)
+            return o->val && o->val[0] ? o->val : NULL;
+    return NULL;
+}
+
+// What is used where neither the URI nor the environment says anything.
+static const struct {
+    const char *keyword, *value;
+} defaults[] = {
+    {"connect_timeout", "5"},      {"keepalives_idle", "10"},         {"keepalives_interval", "5"},
+    {"keepalives_count", "3"},     {"tcp_user_timeout", "20000"},     {"client_encoding", "UTF8"},
+    {"fallback_application_name", "tasker"},
+};
+
+static const char *default_of(const struct postgres *p, const PQconninfoOption *o)
+{
+    const char *host = option(p, "host");
+    if (o->envvar && getenv(o->envvar))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
+        if (strcmp(o->keyword, defaults[i].keyword) == 0)
+            return defaults[i].value;
+    bool many = host && strchr(host, ',') && !p->read_only;
+    return many && strcmp(o->keyword, "target_session_attrs") == 0 ? "read-write" : NULL;
+}
+
+static PGconn *dial(const struct postgres *p)
+{
+    const char *keywords[64], *values[64];
+    size_t n = 0;
+    for (const PQconninfoOption *o = p->options; o->keyword && n < ARRAY_SIZE(keywords) - 1; o++) {
+        const char *value = o->val && o->val[0] ? o->val : default_of(p, o);
+        if (value) {
+            keywords[n] = o->keyword;
+            values[n++] = value;
+        }
+    }
+    keywords[n] = values[n] = NULL;
+    return PQconnectdbParams(keywords, values, 0);
+}
+
+// Every statement of ours is planned once: it finds its rows by index whatever the values are.
+#define SESSION \
+    "SET TimeZone = 'UTC'; SET standard_conforming_strings = on; "
+#define DIRECT_SESSION                                                                            \
+    "SET plan_cache_mode = force_generic_plan; SET jit = off; "                                   \
+    "SET idle_in_transaction_session_timeout = '30s'; SET client_connection_check_interval = '5s'"
+#define ASK_SERVER                                                                                \
+    "SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_is_in_recovery()"
+
+static void stay_silent(void *user, const PGresult *r)
+{
+    (void)user;
+    (void)r;
+}
+
+// Runs it; false: refused, or the connection was lost.
+static bool plain(PGconn *conn, const char *sql)
+{
+    PGresult *r = PQexec(conn, sql);
+    ExecStatusType status = PQresultStatus(r);
+    PQclear(r);
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+void postgres_clock(struct postgres *p, int64_t database_us, int64_t sent, int64_t received)
+{
+    // The answer was made between the two, so the offset lies between these. What is known stays as long as it can be
+    // true; it is then moved no further than this answer proves.
+    int64_t least = database_us - received, most = database_us - sent;
+    if (!p->clock_known)
+        p->clock_offset = least + (most - least) / 2;
+    else if (p->clock_offset < least)
+        p->clock_offset = least;
+    else if (p->clock_offset > most)
+        p->clock_offset = most;
+    p->clock_known = true;
+}
+
+static bool set_up(struct postgres *p)
+{
+    PQsetNoticeReceiver(p->conn, stay_silent, NULL);
+    if (!plain(p->conn, SESSION))
+        return false;
+    int64_t sent = clock_monotonic_us();
+    PGresult *r = PQexec(p->conn, ASK_SERVER);
+    bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
+    bool standby = ok && pg_bool_at(r, 0, 2);
+    if (ok) {
+        p->pooled = pg_int_at(r, 0, 0) != PQbackendPID(p->conn);
+        postgres_clock(p, pg_int_at(r, 0, 1), sent, clock_monotonic_us());
+    }
+    PQclear(r);
+    if (!ok || (!p->pooled && !plain(p->conn, DIRECT_SESSION)))
+        return false;
+    p->listening = !p->pooled && !standby && p->notify && !p->read_only;
+    p->heard = p->listening; // what was said meanwhile was missed
+    return (!p->listening || plain(p->conn, "LISTEN " CHANNEL)) && PQsetnonblocking(p->conn, 1) == 0;
+}
+
+void postgres_disconnect(struct postgres *p)
+{
+    PQfinish(p->conn);
+    p->conn = NULL;
+    p->listening = false;
+    memset(p->prepared, 0, sizeof(p->prepared));
+}
+
+static int refuse(struct postgres *p, tasker_error *err)
+{
+    if (err)
+        *err = p->trouble;
+    return p->trouble.code;
+}
+
+int postgres_connect(struct postgres *p, tasker_error *err)
+{
+    if (p->conn && PQstatus(p->conn) == CONNECTION_OK)
+        return 0;
+    postgres_disconnect(p);
+    if (p->backoff_us > 0 && clock_monotonic_us() - p->tried_at < p->backoff_us)
+        return refuse(p, err);
+    p->conn = dial(p);
+    if (p->conn && PQstatus(p->conn) == CONNECTION_OK && set_up(p)) {
+        p->backoff_us = 0;
+        return 0;
+    }
+    describe_connection(p, p->conn, "no connection to the database", &p->trouble);
+    postgres_disconnect(p);
+    p->tried_at = clock_monotonic_us();
+    p->backoff_us = p->backoff_us == 0 ? FIRST_BACKOFF_US : p->backoff_us * 2;
+    if (p->backoff_us > MAX_BACKOFF_US)
+        p->backoff_us = MAX_BACKOFF_US;
+    return refuse(p, err);
+}
+
+// ------------------------------------------------------------------------------ time and hints
+
+static int64_t postgres_now(struct store *base)
+{
+    struct postgres *p = postgres_of(base);
+    return p->clock_known ? clock_monotonic_us() + p->clock_offset : clock_real_us();
+}
+
+// Takes what has arrived. Others' notifications count, not our own.
+static void take_notifications(struct postgres *p)
+{
+    struct pollfd fd = {.fd = PQsocket(p->conn), .events = POLLIN};
+    if (poll(&fd, 1, 0) > 0 && PQconsumeInput(p->conn) != 1) {
+        postgres_disconnect(p);
+        p->heard = true;
+        return;
+    }
+    PGnotify *n;
+    while ((n = PQnotifies(p->conn))) {
+        p->heard |= n->be_pid != PQbackendPID(p->conn);
+        PQfreemem(n);
+    }
+}
+
+static bool postgres_changed(struct store *base)
+{
+    struct postgres *p = postgres_of(base);
+    if (p->conn && p->listening)
+        take_notifications(p);
+    bool heard = p->heard;
+    p->heard = false;
+    return heard;
+}
+
+// Sent apart from any turn: a transaction that notifies holds a lock until it is durable, so all of them would wait for
+// each other's commits.
+static void postgres_hint(struct store *base)
+{
+    struct postgres *p = postgres_of(base);
+    int64_t now = clock_monotonic_us();
+    if (!p->conn || !p->notify || p->read_only || (p->hinted_at != 0 && now - p->hinted_at < HINT_EVERY_US))
+        return;
+    p->hinted_at = now;
+    struct pipe q;
+    pipe_init(&q, p);
+    pipe_add(&q, PG_NOTIFY);
+    tasker_error ignored;
+    int code = pipe_run(&q, "a hint to others", &ignored);
+    (void)code; // only a hint: the next turn meets the same trouble
+    pipe_done(&q);
+}
+
+// ------------------------------------------------------------------------------------- opening
+
+static const char *postgres_database_id(struct store *base)
+{
+    return postgres_of(base)->database_id;
+}
+
+// The server keeps its log by itself.
+static int postgres_checkpoint(struct store *base, tasker_error *err)
+{
+    (void)base;
+    (void)err;
+    return 0;
+}
+
+static void postgres_close(struct store *base)
+{
+    struct postgres *p = postgres_of(base);
+    postgres_disconnect(p);
+    PQconninfoFree(p->options);
+    mem_free(p->place);
+    mem_free(p->host);
+    mem_free(p->boot_id);
+    mem_free(p);
+}
+
+// Takes our own parameter out of the URI's query.
+static int read_own_parameter(char *uri, bool *ret_notify, tasker_error *err)
+{
+    static const char name[] = "tasker_notify=";
+    char *query = strchr(uri, '?');
+    for (char *at = query; at && at[0] != '\0';) {
+        char *word = at + 1;
+        size_t len = strcspn(word, "&");
+        if (strncmp(word, name, sizeof(name) - 1) != 0) {
+            at = word[len] == '&' ? word + len : NULL;
+            continue;
+        }
+        struct span value = {word + sizeof(name) - 1, len - (sizeof(name) - 1)};
+        if (!span_is(value, "on") && !span_is(value, "off"))
+            return err_set(err, TASKER_E_INVALID, "tasker_notify is \"on\" or \"off\"");
+        *ret_notify = span_is(value, "on");
+        // The one behind takes its place, or the separator in front goes too.
+        if (word[len] == '&')
+            memmove(word, word + len + 1, strlen(word + len + 1) + 1);
+        else
+            at[0] = '\0';
+    }
+    return 0;
+}
+
+static char *describe_place(const struct postgres *p)
+{
+    const char *host = option(p, "host"), *port = option(p, "port"), *name = option(p, "dbname");
+    const char *user = option(p, "user");
+    char text[300];
+    host = host ? host : option(p, "hostaddr");
+    host = host ? host : getenv("PGHOST");
+    port = port ? port : getenv("PGPORT");
+    name = name ? name : getenv("PGDATABASE");
+    (void)snprintf(text, sizeof(text), "%s:%s/%s", host ? host : "localhost", port ? port : "5432",
+                   name ? name : user ? user : "");
+    return mem_strdup(text);
+}
+
+static int read_uri(struct postgres *p, const char *uri, tasker_error *err)
+{
+    CLEANUP(mem_freep) char *own = mem_strdup(uri);
+    if (!own)
+        return err_nomem(err);
+    int code = read_own_parameter(own, &p->notify, err);
+    if (code != 0)
+        return code;
+    char *complaint = NULL;
+    p->options = PQconninfoParse(own, &complaint);
+    if (!p->options) {
+        // libpq's own words may repeat a part of the URI, and so of the password.
+        PQfreemem(complaint);
+        err_set(err, TASKER_E_INVALID, "the URI of the database can not be read");
+        err_remedy(err, "write postgresql://user:password@host:port/database?parameter=value, with special characters "
+                        "as %%XX");
+        return TASKER_E_INVALID;
+    }
+    p->place = describe_place(p);
+    return p->place ? 0 : err_nomem(err);
+}
+
+static const struct store_ops postgres_ops;
+
+int postgres_open(const char *uri, const struct store_options *options, struct store **ret, tasker_error *err)
+{
+    struct postgres *p = mem_alloc(sizeof(*p));
+    if (!p)
+        return err_nomem(err);
+    p->base.ops = &postgres_ops;
+    p->read_only = options->read_only;
+    p->notify = true;
+    p->host = mem_strdup(options->host ? options->host : "");
+    p->boot_id = mem_strdup(options->boot_id ? options->boot_id : "");
+    int code = p->host && p->boot_id ? read_uri(p, uri, err) : err_nomem(err);
+    if (code == 0)
+        code = postgres_connect(p, err);
+    if (code != 0) {
+        postgres_close(&p->base);
+        return code;
+    }
+    *ret = &p->base;
+    return 0;
+}
+
+static const struct store_ops postgres_ops = {
+    .close = postgres_close,
+    .now = postgres_now,
+    .changed = postgres_changed,
+    .hint = postgres_hint,
+    .checkpoint = postgres_checkpoint,
+    .database_id = postgres_database_id,
+};
