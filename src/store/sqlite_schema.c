@@ -225,6 +225,12 @@ static const char core_tables[] =
     "INSERT INTO sqlite_sequence(name, seq) VALUES ('tasker_tasks', 0), ('tasker_workflow_steps', "
     "0);";
 
+// The lease of each lane stands in its row, so that others know how long it has to be silent to be
+// stuck.
+static const char lane_lease[] =
+    "ALTER TABLE tasker_core_lanes ADD COLUMN lease_us INTEGER NOT NULL DEFAULT 10000000";
+
+static const char *const version_2[] = {lane_lease, NULL};
 static const char *const version_1[] = {catalogue_tables, task_tables, dag_view, core_tables, NULL};
 
 // Row i leads from version i to i + 1.
@@ -233,6 +239,7 @@ static const struct {
     const char *const *scripts;
 } versions[] = {
     {"tables of the Rails engine, lanes, queue, dispatch", version_1},
+    {"the lease of each lane", version_2},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 

@@ -33,12 +33,12 @@
                 "ON CONFLICT(key) DO UPDATE SET value = excluded.value")
 
 #define TURN_STATEMENTS(X)                                                                         \
-    X(FENCE, "UPDATE tasker_core_lanes SET turn = ?1, expires_at = ?2 WHERE lane_id = ?3 AND "     \
-             "turn = ?1 - 1")                                                                      \
+    X(FENCE, "UPDATE tasker_core_lanes SET turn = ?1, expires_at = ?2, lease_us = ?3 WHERE "       \
+             "lane_id = ?4 AND turn = ?1 - 1")                                                                      \
     X(LANE_TURN, "SELECT turn FROM tasker_core_lanes WHERE lane_id = ?")                           \
     X(LANE_INSERT,                                                                                 \
-      "INSERT INTO tasker_core_lanes(turn, expires_at, host, boot_id, process, name, classes, "    \
-      "started_at) VALUES (0, ?, ?, ?, ?, ?, '[]', ?)")                                            \
+      "INSERT INTO tasker_core_lanes(turn, expires_at, lease_us, host, boot_id, process, name, "   \
+      "classes, started_at) VALUES (0, ?, ?, ?, ?, ?, ?, '[]', ?)")                                            \
     X(LANE_DELETE, "DELETE FROM tasker_core_lanes WHERE lane_id = ?")                              \
     X(LANES_EXPIRED, "DELETE FROM tasker_core_lanes WHERE expires_at < ? AND lane_id <> ?")        \
     X(ACTIVE_SWEEP,                                                                                \

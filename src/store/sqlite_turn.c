@@ -36,6 +36,7 @@ static int fence(struct writer *w)
     sql_start(&q, w->s, SQL_FENCE);
     sql_int(&q, w->turn->number);
     sql_int(&q, w->turn->now + w->turn->lease_us);
+    sql_int(&q, w->turn->lease_us);
     sql_int(&q, w->turn->lane);
     int rc = sql_hit(&q, &hit);
     return rc != SQLITE_OK ? rc : hit == 1 ? SQLITE_OK : TURN_FENCED;
@@ -284,6 +285,7 @@ static int do_register(struct writer *w)
     struct sql q;
     sql_start(&q, w->s, SQL_LANE_INSERT);
     sql_int(&q, t->now + t->lease_us);
+    sql_int(&q, t->lease_us);
     sql_str(&q, w->s->host);
     sql_str(&q, w->s->boot_id);
     sql_str(&q, t->process ? t->process : "");
