@@ -94,6 +94,8 @@ static const struct operation operations[] = {
             task_command_arguments),
     COMMAND(TASK_RESOLVE, "task.resolve", "declare a failed task settled by hand",
             "tasker.task:update", task_command_arguments),
+    COMMAND(TASK_RELEASE, "task.release", "give a task to the Rails engine", "tasker.task:update",
+            task_command_arguments),
     QUERY("step.show", "show a step with its inputs, results and transitions",
           "tasker.workflow_step:show", step_arguments),
     QUERY("step.log", "show what a step's handler wrote", "tasker.workflow_step:show",

@@ -82,7 +82,8 @@ int engine_submit(struct engine *e, struct submission *list, size_t count, bool 
     X(TASK_RESOLVE, "task.resolve")                    \
     X(STEP_RETRY, "step.retry")                        \
     X(STEP_RESOLVE, "step.resolve")                    \
-    X(STEP_CANCEL, "step.cancel")
+    X(STEP_CANCEL, "step.cancel")                      \
+    X(TASK_RELEASE, "task.release")
 enum command_kind {
 #define X(name, text) CMD_##name,
     COMMANDS(X)

@@ -132,6 +132,21 @@ static int do_step_cancel(const struct command_call *c)
 {
     return step_cancel(&c->l->d, c->t, c->s, c->in->cmd.reason, c->in->cmd.by, c->err);
 }
+// A step that somebody has, be it that its handler does not return, keeps the task here. An offer that nobody took goes
+// with the task.
+static int do_task_release(const struct command_call *c)
+{
+    for (uint32_t i = 0; i < c->t->count; i++) {
+        const struct slot *slot = c->t->steps[i].slot;
+        if (!slot || slot->spent || (slot->kind == SLOT_OFFER && !slot->begun))
+            continue;
+        err_set(c->err, TASKER_E_STATE, "step %s of task %lld is given out", step_name(c->t, &c->t->steps[i]),
+                (long long)c->t->id);
+        err_remedy(c->err, "release the task when the step has ended");
+        return TASKER_E_STATE;
+    }
+    return task_hand_over(&c->l->d, c->t, c->in->cmd.reason, c->in->cmd.by, c->err);
+}
 
 static const struct {
     int (*run)(const struct command_call *c);
@@ -140,6 +155,7 @@ static const struct {
     [CMD_TASK_CANCEL] = {do_task_cancel, false},   [CMD_TASK_RETRY] = {do_task_retry, false},
     [CMD_TASK_RESOLVE] = {do_task_resolve, false}, [CMD_STEP_RETRY] = {do_step_retry, true},
     [CMD_STEP_RESOLVE] = {do_step_resolve, true},  [CMD_STEP_CANCEL] = {do_step_cancel, true},
+    [CMD_TASK_RELEASE] = {do_task_release, false},
 };
 
 static int run_command(struct lane *l, struct task *t, const struct lane_input *in, struct tstep **ret_step,

@@ -181,7 +181,8 @@ void absorb_notes(struct lane *l)
             step_reactions[n->kind](l, n->task, &n->task->steps[n->step]);
         if (n->kind == NOTE_TASK_RETRIED)
             e->over = false;
-        if (n->step < 0 && task_state_final(n->task->state) && !n->task->active)
+        bool left = task_state_final(n->task->state) || n->kind == NOTE_TASK_RELEASED;
+        if (n->step < 0 && left && !n->task->active)
             on_task_over(l, n->task);
     }
 }

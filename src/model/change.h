@@ -142,6 +142,7 @@ extern const char *const log_outcome_names[LOG_OUTCOME_COUNT];
     X(TASK_COMPLETED, "task.completed", 1)                                   \
     X(TASK_FAILED, "task.failed", 1)                                         \
     X(TASK_RETRIED, "task.retry_requested", 1)                               \
+    X(TASK_RELEASED, "task.released", 1)                                     \
     X(TASK_CANCELLED, "task.cancelled", 1)                                   \
     X(TASK_RESOLVED, "task.resolved_manually", 1)                            \
     X(TASK_BEFORE, "task.before_transition", 0)                              \

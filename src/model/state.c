@@ -2,8 +2,8 @@
 // state.c - the two tables behind state.h. A cell that is not written here is illegal.
 //
 // Every move is one that the Rails engine's machines allow too, so that its own classes can read
-// and continue what is written here. Not used although legal there: a pending step or a running
-// task that goes back or fails on its own.
+// and continue what is written here. Not used although legal there: a pending step that fails
+// on its own. A task goes from in_progress back to pending only when it is given to the Rails engine.
 #include "model/state.h"
 
 #define X(name, text) text,
@@ -50,6 +50,7 @@ static const uint8_t task_moves[ST_COUNT][SE_COUNT] = {
             [SE_SUCCEED] = TO(COMPLETE),
             [SE_FAIL] = TO(ERROR),
             [SE_CANCEL] = TO(CANCELLED),
+            [SE_RELEASE] = TO(PENDING),
         },
     [ST_ERROR] =
         {

@@ -41,7 +41,8 @@ enum state {
     X(FAIL, "fail")           \
     X(RETRY, "retry")         \
     X(CANCEL, "cancel")       \
-    X(RESOLVE, "resolve")
+    X(RESOLVE, "resolve")     \
+    X(RELEASE, "release")
 
 enum state_event {
 #define X(name, text) SE_##name,

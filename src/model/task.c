@@ -71,6 +71,8 @@ struct span meta_text(struct decision *d, const struct meta *m)
     }
     if (m->retry_at)
         jw_kint(&b, "retry_at", m->retry_at);
+    if (m->released)
+        jw_kbool(&b, "released", true);
     jw_close(&b, '}');
     return keep(d, &b);
 }
@@ -150,7 +152,7 @@ void task_to(struct decision *d, struct task *t, enum state_event event, struct 
     }
     task_row(d, t, next, metadata);
     t->state = (uint8_t)next;
-    decision_note(d, task_notes[next], t, -1, metadata);
+    decision_note(d, event == SE_RELEASE ? NOTE_TASK_RELEASED : task_notes[next], t, -1, metadata);
     if (next == ST_COMPLETE) {
         struct change *c = decision_change(d, CH_TASK_COMPLETE);
         if (c) {
@@ -310,7 +312,7 @@ static void clear_suspicion(struct decision *d, struct task *t)
 // ------------------------------------------------------------------------------------------------- finalisation
 
 // An end of a task: its row in the queue goes with it.
-static void delete_active(struct decision *d, struct task *t)
+void task_delete_active(struct decision *d, struct task *t)
 {
     if (!t->active)
         return;
@@ -323,7 +325,7 @@ static void delete_active(struct decision *d, struct task *t)
 void task_settle(struct decision *d, struct task *t)
 {
     if (task_state_final(t->state))
-        delete_active(d, t);
+        task_delete_active(d, t);
 }
 
 void task_blocker(const struct task *t, char *out, size_t size)
@@ -354,7 +356,7 @@ void task_finish_if_over(struct decision *d, struct task *t)
         m.reason = reason;
         task_to(d, t, SE_FAIL, meta_text(d, &m));
     }
-    delete_active(d, t);
+    task_delete_active(d, t);
 }
 
 // ----------------------------------------------------------------------------------------------------- creation
@@ -682,7 +684,7 @@ static void fail_task(struct decision *d, struct task *t, const char *reason)
 {
     struct meta m = {.reason = reason};
     task_to(d, t, SE_FAIL, meta_text(d, &m));
-    delete_active(d, t);
+    task_delete_active(d, t);
 }
 
 void task_expire(struct decision *d, struct task *t)

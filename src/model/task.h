@@ -102,6 +102,9 @@ bool task_set_aside(struct decision *d, struct task *t, int32_t max_crashes);
 int task_cancel(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err) CHECKED;
 int task_retry(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err) CHECKED;
 int task_resolve(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err) CHECKED;
+// task_hand_over gives an unfinished task of which nothing runs to the Rails engine: it is pending, and no longer in the
+// queue. Steps that wait for a retry are pending too, so that they are not met in error there.
+int task_hand_over(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err) CHECKED;
 int step_retry(struct decision *d, struct task *t, struct tstep *s, const char *reason, const char *by,
                tasker_error *err) CHECKED;
 int step_resolve(struct decision *d, struct task *t, struct tstep *s, struct blob *results, const char *reason,

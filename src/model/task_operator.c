@@ -113,6 +113,27 @@ int task_resolve(struct decision *d, struct task *t, const char *reason, const c
     return 0;
 }
 
+int task_hand_over(struct decision *d, struct task *t, const char *reason, const char *by, tasker_error *err)
+{
+    if (task_state_final(t->state))
+        return refuse(err, "releasing", "the task", t->state);
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->steps[i].state == ST_IN_PROGRESS)
+            return refuse(err, "releasing", step_name(t, &t->steps[i]), ST_IN_PROGRESS);
+    struct meta m = {.reason = reason ? reason : "released by an operator", .by = by, .released = true};
+    struct span text = meta_text(d, &m);
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct tstep *s = &t->steps[i];
+        if (s->wake_at != 0)
+            step_to(d, t, s, SE_RETRY, text);
+        step_shut(t, s);
+    }
+    if (t->state == ST_IN_PROGRESS)
+        task_to(d, t, SE_RELEASE, text);
+    task_delete_active(d, t);
+    return 0;
+}
+
 // A step's task must not have ended for good.
 static int check_task(const struct task *t, const char *what, tasker_error *err)
 {

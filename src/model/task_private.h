@@ -11,6 +11,7 @@ struct meta {
     const char *reason, *by, *category;
     struct span code, message;
     int64_t retry_at;  // of an error row: the step will be tried again then
+    bool released;     // the task was given to the Rails engine
 };
 
 struct span meta_text(struct decision *d, const struct meta *m);
@@ -23,6 +24,8 @@ void step_shut(struct task *t, struct tstep *s);
 void step_keep_results(struct tstep *s, struct blob *results);
 // step_write writes the step's own columns; backoff -1: NULL.
 void step_write(struct decision *d, struct tstep *s, int32_t backoff, bool set_results, struct span results);
+// task_delete_active takes its row out of the queue.
+void task_delete_active(struct decision *d, struct task *t);
 void task_finish_if_over(struct decision *d, struct task *t);
 
 #endif

@@ -231,12 +231,21 @@ static void write_details(struct ask *a, const struct entry *e)
     }
 }
 
+// Pending is where a task comes from an error by a retry, and from in_progress by a release.
+static const char *event_name(const struct entry *e)
+{
+    if (e->to == ST_NONE)
+        return "";
+    if (e->step_id != 0)
+        return note_names[step_events[e->to]];
+    bool released = e->to == ST_PENDING && e->from == ST_IN_PROGRESS;
+    return note_names[released ? NOTE_TASK_RELEASED : task_events[e->to]];
+}
+
 static void write_event(struct ask *a, const struct entry *e, const struct cursor *c)
 {
-    const uint8_t *names = e->step_id == 0 ? task_events : step_events;
-
     jw_open(a->out, '{');
-    jw_kstr(a->out, "event", e->to == ST_NONE ? "" : note_names[names[e->to]]);
+    jw_kstr(a->out, "event", event_name(e));
     write_id(a->out, "task_id", e->task_id);
     write_span(a->out, "task_name", e->task_name);
     write_span(a->out, "namespace", e->namespace_name);

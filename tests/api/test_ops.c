@@ -19,7 +19,7 @@ static void every_operation_is_described_once(void **state)
     (void)state;
     size_t n = count_operations();
 
-    assert_int_equal(n, 20);
+    assert_int_equal(n, 21);
     for (size_t i = 0; i < n; i++) {
         const tasker_operation_info *op = tasker_operation(i);
         assert_non_null(strchr(op->name, '.'));

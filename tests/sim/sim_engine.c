@@ -363,7 +363,7 @@ void sim_command(struct sim *s, struct sim_engine *e)
         return;
     struct lane_input *in = lane_input_new(IN_COMMAND);
     in->ticket = new_ticket(s, e, true);
-    in->cmd.command = (uint8_t)rng_below(&s->rng, CMD_COUNT);
+    in->cmd.command = (uint8_t)rng_below(&s->rng, CMD_TASK_RELEASE); // a released task never ends
     in->cmd.task_id = chance(s, 2) ? 999999999 : s->tasks[rng_below(&s->rng, s->task_count)];
     in->cmd.step = mem_strdup(steps[rng_below(&s->rng, ARRAY_SIZE(steps))]);
     in->cmd.results = chance(s, 50) ? blob_new("{\"by\":\"hand\"}", 13) : NULL;

@@ -31,21 +31,21 @@ static const struct {
 // STATE_EVENTS.
 #define NO ST_NONE
 static const uint8_t wanted_step[ST_COUNT][SE_COUNT] = {
-    /*               start           succeed      fail      retry       cancel        resolve */
-    [ST_PENDING] = {ST_IN_PROGRESS, NO, NO, NO, ST_CANCELLED, ST_RESOLVED},
-    [ST_IN_PROGRESS] = {NO, ST_COMPLETE, ST_ERROR, NO, ST_CANCELLED, NO},
-    [ST_COMPLETE] = {NO, NO, NO, NO, NO, NO},
-    [ST_ERROR] = {NO, NO, NO, ST_PENDING, NO, ST_RESOLVED},
-    [ST_CANCELLED] = {NO, NO, NO, NO, NO, NO},
-    [ST_RESOLVED] = {NO, NO, NO, NO, NO, NO},
+    /*               start           succeed      fail      retry       cancel        resolve  release */
+    [ST_PENDING] = {ST_IN_PROGRESS, NO, NO, NO, ST_CANCELLED, ST_RESOLVED, NO},
+    [ST_IN_PROGRESS] = {NO, ST_COMPLETE, ST_ERROR, NO, ST_CANCELLED, NO, NO},
+    [ST_COMPLETE] = {NO, NO, NO, NO, NO, NO, NO},
+    [ST_ERROR] = {NO, NO, NO, ST_PENDING, NO, ST_RESOLVED, NO},
+    [ST_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO},
+    [ST_RESOLVED] = {NO, NO, NO, NO, NO, NO, NO},
 };
 static const uint8_t wanted_task[ST_COUNT][SE_COUNT] = {
-    [ST_PENDING] = {ST_IN_PROGRESS, NO, ST_ERROR, NO, ST_CANCELLED, NO},
-    [ST_IN_PROGRESS] = {NO, ST_COMPLETE, ST_ERROR, NO, ST_CANCELLED, NO},
-    [ST_COMPLETE] = {NO, NO, NO, NO, ST_CANCELLED, NO},
-    [ST_ERROR] = {NO, NO, NO, ST_PENDING, NO, ST_RESOLVED},
-    [ST_CANCELLED] = {NO, NO, NO, NO, NO, NO},
-    [ST_RESOLVED] = {NO, NO, NO, NO, ST_CANCELLED, NO},
+    [ST_PENDING] = {ST_IN_PROGRESS, NO, ST_ERROR, NO, ST_CANCELLED, NO, NO},
+    [ST_IN_PROGRESS] = {NO, ST_COMPLETE, ST_ERROR, NO, ST_CANCELLED, NO, ST_PENDING},
+    [ST_COMPLETE] = {NO, NO, NO, NO, ST_CANCELLED, NO, NO},
+    [ST_ERROR] = {NO, NO, NO, ST_PENDING, NO, ST_RESOLVED, NO},
+    [ST_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO},
+    [ST_RESOLVED] = {NO, NO, NO, NO, ST_CANCELLED, NO, NO},
 };
 
 static void every_cell_is_as_written(void **state)

@@ -525,19 +525,20 @@ static void every_action_on_a_task_is_possible_where_the_table_says(void **state
     (void)state;
     static const struct {
         enum state from;
-        bool cancel, retry, resolve;
+        bool may[4]; // cancel, retry, resolve, hand over
     } cells[] = {
-        {ST_PENDING, true, false, false}, {ST_IN_PROGRESS, true, false, false}, {ST_COMPLETE, true, false, false},
-        {ST_ERROR, false, true, true},    {ST_CANCELLED, false, false, false},  {ST_RESOLVED, true, false, false},
+        {ST_PENDING, {true, false, false, true}},   {ST_IN_PROGRESS, {true, false, false, true}},
+        {ST_COMPLETE, {true, false, false, false}}, {ST_ERROR, {false, true, true, false}},
+        {ST_CANCELLED, {false, false, false, false}}, {ST_RESOLVED, {true, false, false, false}},
     };
+    static int (*const actions[])(struct decision *, struct task *, const char *, const char *, tasker_error *) = {
+        task_cancel, task_retry, task_resolve, task_hand_over};
     for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
-        for (int action = 0; action < 3; action++) {
+        for (int action = 0; action < 4; action++) {
             task_to_state(cells[i].from);
-            bool may = action == 0 ? cells[i].cancel : action == 1 ? cells[i].retry : cells[i].resolve;
+            bool may = cells[i].may[action];
             claim();
-            int rc = action == 0   ? task_cancel(&d, t, NULL, "me", &error)
-                     : action == 1 ? task_retry(&d, t, NULL, "me", &error)
-                                   : task_resolve(&d, t, NULL, "me", &error);
+            int rc = actions[action](&d, t, NULL, "me", &error);
             assert_int_equal(rc, may ? 0 : TASKER_E_STATE);
             assert_true(may || d.change_count == 0);
             task_settle(&d, t);
@@ -554,6 +555,28 @@ static void a_task_blocked_by_a_cancelled_step_can_not_be_retried_but_resolved(v
     assert_int_equal(task_retry(&d, t, NULL, NULL, &error), TASKER_E_STATE);
     assert_non_null(strstr(error.message, "blocked by cancelled step a"));
     assert_int_equal(task_resolve(&d, t, NULL, NULL, &error), 0);
+    end();
+}
+
+static void a_task_that_is_handed_over_is_pending_and_out_of_the_queue(void **state)
+{
+    (void)state;
+    begin_started(CHAIN);
+    run_step(0, true);
+    size_t before = d.change_count;
+    assert_int_equal(task_hand_over(&d, t, NULL, NULL, &error), TASKER_E_STATE); // a step runs
+    assert_int_equal(d.change_count, before);
+    settle();
+    struct failure f = {.message = SPAN("later")};
+    task_fail(&d, t, &t->steps[0], &f);
+    settle();
+    assert_int_equal(task_hand_over(&d, t, "back to Rails", "mia", &error), 0);
+    assert_int_equal(t->state, ST_PENDING);
+    assert_int_equal(t->steps[0].state, ST_PENDING); // it waited for a retry
+    assert_int_equal(t->steps[0].attempts, 1);
+    assert_false(t->active);
+    assert_int_equal(t->open, 0);
+    settle();
     end();
 }
 
@@ -685,6 +708,7 @@ int main(void)
         cmocka_unit_test(every_action_on_a_step_is_possible_where_the_table_says),
         cmocka_unit_test(every_action_on_a_task_is_possible_where_the_table_says),
         cmocka_unit_test(a_task_blocked_by_a_cancelled_step_can_not_be_retried_but_resolved),
+        cmocka_unit_test(a_task_that_is_handed_over_is_pending_and_out_of_the_queue),
         cmocka_unit_test(after_every_event_the_rows_make_the_task_that_is_in_memory),
     };
     return cmocka_run_group_tests_name("task", tests, NULL, NULL);
