@@ -360,7 +360,7 @@ static void commit(struct lane_thread *t, const struct turn *turn, struct turn_r
         ops->hint(t->store);
     unlock_store(t);
     note_reach(t, r);
-    if (r->outcome == OUT_FENCED && r->went_back)
+    if (r->outcome == OUT_FENCED && t->store->went_back)
         tell(t, NOTE_DATABASE_WENT_BACK, r->error.message);
     if (noted || rc < 0)
         note_error(t, &err);

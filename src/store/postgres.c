@@ -395,6 +395,8 @@ int postgres_open(const char *uri, const struct store_options *options, struct s
     int code = p->host && p->boot_id ? read_uri(p, uri, err) : err_nomem(err);
     if (code == 0)
         code = postgres_connect(p, err);
+    if (code == 0)
+        code = postgres_schema_ready(p, options->migrate && !options->read_only, err);
     if (code != 0) {
         postgres_close(&p->base);
         return code;
@@ -406,8 +408,17 @@ int postgres_open(const char *uri, const struct store_options *options, struct s
 static const struct store_ops postgres_ops = {
     .close = postgres_close,
     .now = postgres_now,
+    .commit = postgres_commit,
+    .resolve = postgres_resolve,
+    .poll = postgres_poll,
     .changed = postgres_changed,
     .hint = postgres_hint,
+    .load_task = postgres_load_task,
+    .load_offer = postgres_load_offer,
+    .step_result = postgres_step_result,
+    .register_template = postgres_register_template,
+    .load_template = postgres_load_template,
     .checkpoint = postgres_checkpoint,
     .database_id = postgres_database_id,
+    .migrate = postgres_migrate,
 };

@@ -34,7 +34,7 @@ struct postgres {
     char database_id[UUID_TEXT_SIZE];
     int64_t clock_offset;  // time of the database minus the monotonic clock
     bool clock_known, heard;  // heard: a notification came since `changed` was asked
-    int64_t tried_at, hinted_at;  // monotonic
+    int64_t tried_at, hinted_at, freed_at;  // monotonic
     int64_t backoff_us;    // before the next try to connect; 0: at once
     tasker_error trouble;  // of the last try
 };
@@ -128,10 +128,12 @@ int postgres_migrate(struct store *base, const struct migrate_options *options, 
                      tasker_error *err) CHECKED;
 void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret);
 enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn);
-// postgres_changes queues the statements of the turn's changes; ret_first is the first of them in the pipe.
-// postgres_culprit finds the change that a failed statement speaks of, -1: not known.
-void postgres_changes(struct pipe *q, const struct turn *turn);
-int64_t postgres_culprit(const struct pipe *q, const struct turn *turn, const PGresult *failed);
+// postgres_changes queues the statements of the turn's changes. Returns the number of the one that answers with the ids
+// of new requests, NO_STATEMENT when there is none.
+#define NO_STATEMENT SIZE_MAX
+size_t postgres_changes(struct pipe *q, const struct turn *turn);
+// postgres_culprit finds the change that a failed result speaks of, -1: not known.
+int64_t postgres_culprit(const struct turn *turn, const PGresult *failed);
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
                   tasker_error *err) CHECKED;
 int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;

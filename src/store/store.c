@@ -16,10 +16,13 @@ const char *const commit_outcome_names[OUT_COUNT] = {
 // One row per backend: what its URIs begin with and who opens the rest.
 static const struct {
     struct span prefix;
+    bool whole; // it is given the URI as it is
     int (*open)(const char *place, const struct store_options *options, struct store **ret,
                 tasker_error *err);
 } schemes[] = {
-    {{"sqlite:", 7}, sqlite_open},
+    {{"sqlite:", 7}, false, sqlite_open},
+    {{"postgresql:", 11}, true, postgres_open},
+    {{"postgres:", 9}, true, postgres_open},
 };
 
 int store_open(const char *uri, const struct store_options *options, struct store **ret,
@@ -27,10 +30,11 @@ int store_open(const char *uri, const struct store_options *options, struct stor
 {
     for (size_t i = 0; uri && i < ARRAY_SIZE(schemes); i++)
         if (strncmp(uri, schemes[i].prefix.p, schemes[i].prefix.len) == 0)
-            return schemes[i].open(uri + schemes[i].prefix.len, options, ret, err);
+            return schemes[i].open(schemes[i].whole ? uri : uri + schemes[i].prefix.len, options,
+                                   ret, err);
     // A URI may carry a password, so it is not repeated.
     err_set(err, TASKER_E_INVALID, "this is not the URI of a database that is supported");
-    err_remedy(err, "write \"sqlite:path\" or \"sqlite::memory:\"");
+    err_remedy(err, "write \"sqlite:path\", \"sqlite::memory:\" or \"postgresql://user@host/database\"");
     return TASKER_E_INVALID;
 }
 

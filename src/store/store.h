@@ -106,7 +106,6 @@ struct turn_result {
     enum commit_outcome outcome;
     struct arena arena;
     tasker_error error;        // for all but COMMITTED
-    bool went_back;            // FENCED: the database has lost commits that it had confirmed (a failover)
     int64_t culprit;           // REFUSED: index of the change, -1: not known
     int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
                                // turn is refused without culprit and id: they are known once the first is committed
@@ -291,6 +290,7 @@ struct store {
     const struct store_ops *ops;
     bool shared;  // one connection for everybody (sqlite::memory:): callers lock it around every call
     bool single_writer;  // a second lane would only wait for the first
+    bool went_back;      // after FENCED: the database has lost commits that it had confirmed (a failover)
 };
 
 #endif

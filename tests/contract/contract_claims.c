@@ -121,7 +121,7 @@ static void a_long_queue_is_claimed_from_its_head(void **state)
               "INSERT INTO tasker_core_active(task_id, priority, run_at, crashes, suspect, "
               "template_id) "
               "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
-              "SELECT i, i % 4, 0, 0, 0, 1 FROM n");
+              "SELECT i, i % 4, 0, 0, FALSE, 1 FROM n");
     owner_begin(&o, w->b, T0);
     assert_int_equal(owner_claim(&o, 3), 3);
     for (int i = 0; i < 3; i++)

@@ -254,14 +254,14 @@ static void a_worker_reads_what_it_needs_for_an_offer(void **state)
     assert_int_equal(w->b->ops->load_offer(w->b, 11, &r, &err), 0);
     assert_int_equal(r.template_id, w->tpl->template_id);
     assert_span(r.step_name, "b");
-    assert_string_equal(r.context->data, "{\"order\":1}");
+    assert_span(span_of(r.context->data), "{\"order\":1}");
     assert_true(r.has_inputs);
     assert_span(r.inputs, "{\"order\":1}");
     assert_int_equal(r.attempts, 0);
     assert_int_equal(r.retry_limit, 3);
     assert_int_equal(r.parent_count, 1);
     assert_span(r.parents[0].name, "a");
-    assert_string_equal(r.parents[0].results->data, "{\"a\":1}");
+    assert_span(span_of(r.parents[0].results->data), "{\"a\":1}");
     offer_rows_done(&r);
     stage_end(&g);
 }

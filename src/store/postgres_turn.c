@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT
+// postgres_turn.c - a turn as one transaction in one round trip:
+//
+//     BEGIN, the fence, takeover, ids, claims, offers, the changes, COMMIT
+//
+// all sent before anything is answered. The first statement that fails aborts those behind it, COMMIT among them, so a
+// turn is written whole or not at all; it counts as committed only when the answer to COMMIT says COMMIT. When the
+// connection breaks the server may or may not have seen the end: what had not been sent was not committed, everything
+// else is UNKNOWN until resolve has read the lane's row under a lock.
+#include "store/postgres.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOCK_PATIENCE_MS 5000
+
+// A turn under way: which statement of the pipe answers what.
+struct writer {
+    struct postgres *p;
+    const struct turn *turn;
+    struct turn_result *ret;
+    struct pipe q;
+    size_t fence, lane, taken_over, task_ids, step_ids, claim_task, claims, requests, commit;
+    size_t offers;  // the first of turn->want_count
+    int64_t *ids;   // room to sort them
+    const char **classes;  // of turn->wants, where the answer lives
+};
+
+// --------------------------------------------------------------------------------------------------------- asking
+
+static void ask_fence(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    w->fence = pipe_add(&w->q, PG_FENCE);
+    pipe_int8(&w->q, t->lane);
+    pipe_int8(&w->q, t->number);
+    pipe_int8(&w->q, t->now + t->lease_us);
+    pipe_int8(&w->q, t->lease_us);
+    pipe_int4(&w->q, LOCK_PATIENCE_MS);
+}
+
+static void ask_takeover(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    if (!t->takeover && t->dead_lane_count == 0)
+        return;
+    w->taken_over = pipe_add(&w->q, PG_TAKE_OVER);
+    pipe_int8(&w->q, t->lane);
+    pipe_int8(&w->q, t->now);
+    pipe_array(&w->q, PG_INT8, t->dead_lane_count);
+    for (size_t i = 0; i < t->dead_lane_count; i++)
+        pipe_item_int(&w->q, t->dead_lanes[i]);
+}
+
+static size_t ask_ids(struct writer *w, enum pg_statement id, uint32_t count)
+{
+    if (count == 0)
+        return NO_STATEMENT;
+    size_t at = pipe_add(&w->q, id);
+    pipe_int4(&w->q, (int32_t)count);
+    return at;
+}
+
+static void ask_claims(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    if (t->claim_task != 0) {
+        w->claim_task = pipe_add(&w->q, PG_CLAIM_TASK);
+        pipe_int8(&w->q, t->claim_task);
+        pipe_int8(&w->q, t->lane);
+        pipe_int8(&w->q, t->now);
+        pipe_int4(&w->q, PRIO_NORMAL);
+    }
+    if (t->claim_limit > 0) {
+        w->claims = pipe_add(&w->q, PG_CLAIM);
+        pipe_int8(&w->q, t->lane);
+        pipe_int8(&w->q, t->now);
+        pipe_int4(&w->q, t->claim_limit);
+    }
+}
+
+static void ask_offers(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    for (size_t i = 0; i < t->want_count; i++) {
+        size_t at = pipe_add(&w->q, PG_TAKE_OFFERS);
+        pipe_str(&w->q, t->wants[i].handler_class);
+        pipe_int8(&w->q, t->wants[i].limit > 0 ? t->wants[i].limit : 0);
+        pipe_int8(&w->q, t->lane);
+        pipe_int8(&w->q, t->now);
+        if (i == 0)
+            w->offers = at;
+    }
+}
+
+static void ask_work(struct writer *w)
+{
+    ask_fence(w);
+    ask_takeover(w);
+    w->task_ids = ask_ids(w, PG_TASK_IDS, w->turn->want_task_ids);
+    w->step_ids = ask_ids(w, PG_STEP_IDS, w->turn->want_step_ids);
+    ask_claims(w);
+    ask_offers(w);
+    w->requests = postgres_changes(&w->q, w->turn);
+}
+
+static void ask_register(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    w->lane = pipe_add(&w->q, PG_LANE_INSERT);
+    pipe_int8(&w->q, t->now + t->lease_us);
+    pipe_int8(&w->q, t->lease_us);
+    pipe_str(&w->q, w->p->host);
+    pipe_str(&w->q, w->p->boot_id);
+    pipe_str(&w->q, t->process ? t->process : "");
+    pipe_str(&w->q, t->name ? t->name : "");
+    pipe_time(&w->q, t->now);
+}
+
+static void ask_retire(struct writer *w)
+{
+    static const enum pg_statement leave[] = {PG_ACTIVE_FREE, PG_OFFERS_FREE, PG_REQUESTS_FREE, PG_LANE_DELETE};
+    ask_fence(w);
+    w->requests = postgres_changes(&w->q, w->turn);
+    for (size_t i = 0; i < ARRAY_SIZE(leave); i++) {
+        pipe_add(&w->q, leave[i]);
+        pipe_int8(&w->q, w->turn->lane);
+    }
+}
+
+static void ask_plain(struct writer *w)
+{
+    w->requests = postgres_changes(&w->q, w->turn);
+}
+
+static void (*const kinds[])(struct writer *) = {
+    [TURN_WORK] = ask_work,
+    [TURN_REGISTER] = ask_register,
+    [TURN_RETIRE] = ask_retire,
+    [TURN_PLAIN] = ask_plain,
+};
+
+// --------------------------------------------------------------------------------------------------------- answers
+
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+// Room for all answers, before anything is sent: when it is known that the turn is durable, memory must not be what is
+// missing.
+static bool reserve(struct writer *w)
+{
+    const struct turn *t = w->turn;
+    struct turn_result *r = w->ret;
+    struct arena *a = &r->arena;
+    size_t offers = 1, requests = 1, ids = t->want_task_ids > t->want_step_ids ? t->want_task_ids : t->want_step_ids;
+    for (size_t i = 0; i < t->want_count; i++)
+        offers += t->wants[i].limit > 0 ? (size_t)t->wants[i].limit : 0;
+    for (size_t i = 0; i < t->change_count; i++)
+        requests += t->changes[i].kind == CH_REQUEST_INSERT;
+    w->ids = arena_alloc(a, (ids + 1) * sizeof(w->ids[0]));
+    w->classes = arena_alloc(a, (t->want_count + 1) * sizeof(w->classes[0]));
+    for (size_t i = 0; i < t->want_count && w->classes; i++)
+        w->classes[i] = arena_strdup(a, t->wants[i].handler_class);
+    r->task_ids = arena_alloc(a, (t->want_task_ids + 1) * sizeof(r->task_ids[0]));
+    r->step_ids = arena_alloc(a, (t->want_step_ids + 1) * sizeof(r->step_ids[0]));
+    r->claimed = arena_alloc(a, ((size_t)(t->claim_limit > 0 ? t->claim_limit : 0) + 2) * sizeof(r->claimed[0]));
+    r->offers = arena_alloc(a, offers * sizeof(r->offers[0]));
+    r->request_ids = arena_alloc(a, requests * sizeof(r->request_ids[0]));
+    return !a->failed;
+}
+
+// Ids of a sequence that others take from too: ranges as they come.
+static size_t take_ids(struct writer *w, size_t statement, struct id_range *list)
+{
+    const PGresult *r = statement == NO_STATEMENT ? NULL : pipe_result(&w->q, statement);
+    size_t n = r ? pg_rows(r) : 0, count = 0;
+    for (size_t i = 0; i < n; i++)
+        w->ids[i] = pg_int_at(r, i, 0);
+    if (n > 1)
+        qsort(w->ids, n, sizeof(w->ids[0]), by_number);
+    for (size_t i = 0; i < n; i++) {
+        if (count > 0 && list[count - 1].last + 1 == w->ids[i])
+            list[count - 1].last = w->ids[i];
+        else
+            list[count++] = (struct id_range){w->ids[i], w->ids[i]};
+    }
+    return count;
+}
+
+// What tasker_core_claim_task answers: 5 is "was ours already".
+static void take_claim_answer(struct writer *w)
+{
+    static const enum claim_answer answers[] = {CLAIM_NONE,         CLAIM_TAKEN,    CLAIM_OWNED_BY_OTHER,
+                                                CLAIM_NO_SUCH_TASK, CLAIM_NOT_OURS, CLAIM_TAKEN};
+    if (w->claim_task == NO_STATEMENT)
+        return;
+    const PGresult *r = pipe_result(&w->q, w->claim_task);
+    int64_t answer = pg_int_at(r, 0, 0);
+    w->ret->claim_answer = answer >= 0 && answer < (int64_t)ARRAY_SIZE(answers) ? answers[answer] : CLAIM_NONE;
+    if (w->ret->claim_answer == CLAIM_OWNED_BY_OTHER)
+        w->ret->claim_owner = pg_int_at(r, 0, 1);
+    if (answer == 1)
+        w->ret->claimed[w->ret->claimed_count++] = w->turn->claim_task;
+}
+
+static void take_claims(struct writer *w)
+{
+    const PGresult *r = w->claims == NO_STATEMENT ? NULL : pipe_result(&w->q, w->claims);
+    take_claim_answer(w);
+    for (size_t i = 0; r && i < pg_rows(r); i++)
+        w->ret->claimed[w->ret->claimed_count++] = pg_int_at(r, i, 0);
+}
+
+static int by_token(const void *a, const void *b)
+{
+    return by_number(&((const struct offer_taken *)a)->token, &((const struct offer_taken *)b)->token);
+}
+
+static void take_offers(struct writer *w)
+{
+    struct offer_taken *list = w->ret->offers;
+    for (size_t k = 0; k < w->turn->want_count; k++) {
+        const PGresult *r = pipe_result(&w->q, w->offers + k);
+        size_t first = w->ret->offer_count;
+        for (size_t i = 0; i < pg_rows(r); i++)
+            list[w->ret->offer_count++] = (struct offer_taken){
+                .token = pg_int_at(r, i, 0),
+                .task_id = pg_int_at(r, i, 1),
+                .step_id = pg_int_at(r, i, 2),
+                .attempt = (int32_t)pg_int_at(r, i, 3),
+                .deadline_us = pg_int_at(r, i, 4),
+                .handler_class = w->classes[k],
+            };
+        if (w->ret->offer_count > first + 1)
+            qsort(list + first, w->ret->offer_count - first, sizeof(*list), by_token);
+    }
+}
+
+static void take_requests(struct writer *w)
+{
+    const PGresult *r = w->requests == NO_STATEMENT ? NULL : pipe_result(&w->q, w->requests);
+    for (size_t i = 0; r && i < pg_rows(r); i++)
+        w->ret->request_ids[w->ret->request_count++] = pg_int_at(r, i, 0);
+}
+
+static void take_answers(struct writer *w)
+{
+    if (w->fence != NO_STATEMENT)
+        postgres_clock(w->p, pg_int_at(pipe_result(&w->q, w->fence), 0, 0), w->q.sent, w->q.received);
+    if (w->lane != NO_STATEMENT)
+        w->ret->lane = pg_int_at(pipe_result(&w->q, w->lane), 0, 0);
+    if (w->taken_over != NO_STATEMENT)
+        w->ret->taken_over = (size_t)pg_int_at(pipe_result(&w->q, w->taken_over), 0, 0);
+    w->ret->task_id_ranges = take_ids(w, w->task_ids, w->ret->task_ids);
+    w->ret->step_id_ranges = take_ids(w, w->step_ids, w->ret->step_ids);
+    take_claims(w);
+    take_offers(w);
+    take_requests(w);
+}
+
+// --------------------------------------------------------------------------------------------------------- outcomes
+
+static void reset_result(struct turn_result *r)
+{
+    struct arena arena = r->arena;
+    arena_reset(&arena);
+    turn_result_init(r);
+    r->arena = arena;
+}
+
+// Nothing of a turn that was not committed may be taken for real.
+static void forget(struct turn_result *r)
+{
+    struct turn_result old = *r;
+    reset_result(r);
+    r->outcome = old.outcome;
+    r->error = old.error;
+    r->culprit = old.culprit;
+    r->existing_task_id = old.existing_task_id;
+}
+
+// SQLSTATEs by their first characters, and what they mean for a turn. Everything else is tried again.
+static const struct {
+    const char *state;
+    enum commit_outcome outcome;
+} outcomes[] = {
+    {"TC001", OUT_FENCED}, {"TC002", OUT_REFUSED}, {"22", OUT_REFUSED}, {"23", OUT_REFUSED}, {"54000", OUT_REFUSED},
+};
+
+static enum commit_outcome outcome_of(const struct writer *w)
+{
+    const struct pipe *q = &w->q;
+    if (q->sqlstate[0] == '\0')
+        return q->sent_all ? OUT_UNKNOWN : OUT_RETRY;
+    // A server that is told to stop while it waits for a standby has committed already.
+    if (q->failed_at == w->commit && strncmp(q->sqlstate, "57", 2) == 0)
+        return OUT_UNKNOWN;
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+        if (strncmp(q->sqlstate, outcomes[i].state, strlen(outcomes[i].state)) == 0)
+            return outcomes[i].outcome;
+    return OUT_RETRY;
+}
+
+// The lane's turn as the database has it; -1: no row.
+static bool read_turn(struct postgres *p, int64_t lane, bool lock, int64_t *ret, tasker_error *err)
+{
+    struct pipe q;
+    pipe_init(&q, p);
+    pipe_add(&q, PG_BEGIN);
+    pipe_add(&q, PG_LOCK_PATIENCE);
+    size_t at = pipe_add(&q, lock ? PG_LANE_LOCK : PG_LANE_TURN);
+    pipe_int8(&q, lane);
+    pipe_add(&q, PG_COMMIT);
+    bool known = pipe_run(&q, "the lane's row", err) == 0;
+    if (known)
+        *ret = pg_rows(pipe_result(&q, at)) > 0 ? pg_int_at(pipe_result(&q, at), 0, 0) : -1;
+    pipe_done(&q);
+    return known;
+}
+
+// A database that has forgotten turns it had confirmed was a standby that had not heard of them.
+static void find_lost_turns(struct writer *w)
+{
+    int64_t number = -1;
+    tasker_error err;
+    if (!read_turn(w->p, w->turn->lane, false, &number, &err) || number < 0 || number >= w->turn->number - 1)
+        return;
+    w->p->base.went_back = true;
+    err_set(&w->ret->error, TASKER_E_STALE,
+            "the database went back in time: lane %lld is at turn %lld there, %lld was committed",
+            (long long)w->turn->lane, (long long)number, (long long)w->turn->number - 1);
+}
+
+static size_t count_tasks(const struct turn *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->change_count; i++)
+        n += t->changes[i].kind == CH_TASK_INSERT;
+    return n;
+}
+
+static int64_t task_with(const struct turn *t, struct span identity)
+{
+    for (size_t i = 0; i < t->change_count; i++)
+        if (t->changes[i].kind == CH_TASK_INSERT && span_eq(t->changes[i].task.identity, identity))
+            return (int64_t)i;
+    return -1;
+}
+
+// A duplicate is refused with the first task's id. When the first is in this same turn nothing is durable that could be
+// named, and no culprit either: the caller tries with fewer inputs until the first is committed.
+static void find_duplicate(struct writer *w)
+{
+    struct pipe q;
+    tasker_error err;
+    size_t n = count_tasks(w->turn);
+    if (n == 0)
+        return;
+    pipe_init(&q, w->p);
+    size_t at = pipe_add(&q, PG_TASKS_BY_IDENTITY);
+    pipe_array(&q, PG_TEXT, n);
+    for (size_t i = 0; i < w->turn->change_count; i++)
+        if (w->turn->changes[i].kind == CH_TASK_INSERT)
+            pipe_item_span(&q, w->turn->changes[i].task.identity);
+    const PGresult *r = pipe_run(&q, "duplicates", &err) == 0 ? pipe_result(&q, at) : NULL;
+    if (r && pg_rows(r) > 0) {
+        w->ret->culprit = task_with(w->turn, pg_span_at(r, 0, 0));
+        w->ret->existing_task_id = pg_int_at(r, 0, 1);
+        err_set(&w->ret->error, TASKER_E_DUPLICATE, "task %lld was submitted with the same identity",
+                (long long)w->ret->existing_task_id);
+    }
+    pipe_done(&q);
+}
+
+static void settle(struct writer *w)
+{
+    struct turn_result *r = w->ret;
+    r->outcome = outcome_of(w);
+    if (r->outcome == OUT_FENCED)
+        find_lost_turns(w);
+    if (r->outcome != OUT_REFUSED)
+        return;
+    const PGresult *failed = pipe_result(&w->q, w->q.failed_at);
+    const char *table = PQresultErrorField(failed, PG_DIAG_TABLE_NAME);
+    r->culprit = postgres_culprit(w->turn, failed);
+    if (r->culprit < 0 && table && strcmp(table, "tasker_tasks") == 0 && strcmp(w->q.sqlstate, "23505") == 0)
+        find_duplicate(w);
+}
+
+void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret)
+{
+    struct writer w = {.p = postgres_of(base),
+                       .turn = turn,
+                       .ret = ret,
+                       .fence = NO_STATEMENT,
+                       .lane = NO_STATEMENT,
+                       .taken_over = NO_STATEMENT,
+                       .task_ids = NO_STATEMENT,
+                       .step_ids = NO_STATEMENT,
+                       .claim_task = NO_STATEMENT,
+                       .claims = NO_STATEMENT,
+                       .requests = NO_STATEMENT};
+    reset_result(ret);
+    base->went_back = false;
+    pipe_init(&w.q, w.p);
+    pipe_add(&w.q, PG_BEGIN);
+    kinds[turn->kind](&w);
+    w.commit = pipe_add(&w.q, PG_COMMIT);
+    ret->outcome = OUT_COMMITTED;
+    if (w.p->read_only)
+        ret->outcome = OUT_RETRY, err_set(&ret->error, TASKER_E_STORE, "this connection only reads");
+    else if (!reserve(&w))
+        ret->outcome = OUT_RETRY, err_nomem(&ret->error);
+    else if (pipe_run(&w.q, "the turn could not be written", &ret->error) < 0)
+        settle(&w);
+    else if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)pipe_result(&w.q, w.commit)), "COMMIT") != 0)
+        ret->outcome = OUT_RETRY, err_set(&ret->error, TASKER_E_BUSY, "the server rolled the turn back");
+    else
+        take_answers(&w);
+    if (ret->outcome != OUT_COMMITTED)
+        forget(ret);
+    pipe_done(&w.q);
+}
+
+enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn)
+{
+    struct postgres *p = postgres_of(base);
+    int64_t number = -1;
+    tasker_error err;
+    if (turn->kind == TURN_REGISTER)
+        return OUT_RETRY;  // a row that was made after all owns nothing and expires
+    if (turn->kind == TURN_PLAIN)
+        return OUT_UNKNOWN;
+    postgres_disconnect(p);  // the old session may still be deciding: another one asks, and waits for it
+    if (!read_turn(p, turn->lane, true, &number, &err))
+        return OUT_UNKNOWN;
+    base->went_back = number >= 0 && number < turn->number - 1;
+    if (number == turn->number)
+        return OUT_COMMITTED;
+    if (number == turn->number - 1)
+        return OUT_RETRY;
+    return turn->kind == TURN_RETIRE && number == -1 ? OUT_COMMITTED : OUT_FENCED;
+}
