@@ -87,6 +87,9 @@ void pipe_init(struct pipe *q, struct postgres *p);
 void pipe_done(struct pipe *q);
 size_t pipe_add(struct pipe *q, enum pg_statement id);
 size_t pipe_add_text(struct pipe *q, const char *sql);  // a statement that is not in the list; copied
+// pipe_note keeps a number with the statement that was added last; pipe_noted gives it back, -1: none.
+void pipe_note(struct pipe *q, int64_t note);
+int64_t pipe_noted(const struct pipe *q, size_t statement);
 void pipe_int8(struct pipe *q, int64_t v);
 void pipe_int8_or_null(struct pipe *q, int64_t v, int64_t null);  // `null` is written as NULL
 void pipe_int4(struct pipe *q, int32_t v);
@@ -132,8 +135,8 @@ enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn
 // of new requests, NO_STATEMENT when there is none.
 #define NO_STATEMENT SIZE_MAX
 size_t postgres_changes(struct pipe *q, const struct turn *turn);
-// postgres_culprit finds the change that a failed result speaks of, -1: not known.
-int64_t postgres_culprit(const struct turn *turn, const PGresult *failed);
+// postgres_culprit finds the change that the statement at which the pipe failed speaks of, -1: not known.
+int64_t postgres_culprit(const struct pipe *q, const struct turn *turn);
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
                   tasker_error *err) CHECKED;
 int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;

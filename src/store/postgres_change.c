@@ -5,6 +5,7 @@
 // list of changes has an order too, and what one object goes through must end as it says. So changes go in *waves*: one
 // that meets its object again, in a kind that is not written later than the last, opens the next wave for it. There is
 // nearly always one wave.
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,8 @@ static void flip_rows(struct sorter *s, const struct lot *lot, enum pg_statement
     if (flips == 0)
         return;
     pipe_add(s->q, flip);
+    if (flips == 1)
+        each(c, s, lot) if (c->row.flip) pipe_note(s->q, c - s->turn->changes);
     pipe_array(s->q, PG_INT8, flips);
     each(c, s, lot)
     {
@@ -430,9 +433,13 @@ size_t postgres_changes(struct pipe *q, const struct turn *turn)
     arena_init(&s->arena);
     q->failed = q->failed || !sort(s);
     for (uint32_t w = 0; w < s->waves && !q->failed; w++)
-        for (size_t g = 0; g < GROUP_COUNT; g++)
-            if (s->lots[w][g].count > 0)
-                writers[g](s, &s->lots[w][g]);
+        for (size_t g = 0; g < GROUP_COUNT; g++) {
+            if (s->lots[w][g].count == 0)
+                continue;
+            writers[g](s, &s->lots[w][g]);
+            if (s->lots[w][g].count == 1)
+                pipe_note(q, s->lots[w][g].first);
+        }
     requests = s->requests;
     arena_done(&s->arena);
     mem_free(s);
@@ -441,30 +448,59 @@ size_t postgres_changes(struct pipe *q, const struct turn *turn)
 
 // --------------------------------------------------------------------------------------------------------- culprits
 
-// The first number of "Key (workflow_step_id, sort_key)=(12, 20) already exists."
-static bool key_number(const char *detail, int64_t *ret)
+// Where a kind of change keeps the value of a column that the server names in "Key (column, ...)=(12, ...)": of a row
+// that is there already, or that refers to one that is not.
+static const struct key_column {
+    const char *table, *column;
+    uint8_t kind;
+    size_t offset;
+} key_columns[] = {
+    {"tasker_tasks", "task_id", CH_TASK_INSERT, offsetof(struct change, task.task_id)},
+    {"tasker_workflow_steps", "workflow_step_id", CH_STEP_INSERT, offsetof(struct change, step.step_id)},
+    {"tasker_workflow_steps", "task_id", CH_STEP_INSERT, offsetof(struct change, step.task_id)},
+    {"tasker_workflow_step_edges", "from_step_id", CH_EDGE_INSERT, offsetof(struct change, edge.from)},
+    {"tasker_workflow_step_edges", "to_step_id", CH_EDGE_INSERT, offsetof(struct change, edge.to)},
+    {"tasker_task_transitions", "task_id", CH_TASK_ROW, offsetof(struct change, row.owner_id)},
+    {"tasker_workflow_step_transitions", "workflow_step_id", CH_STEP_ROW, offsetof(struct change, row.owner_id)},
+    {"tasker_core_active", "task_id", CH_ACTIVE_INSERT, offsetof(struct change, active.task_id)},
+    {"tasker_core_dispatch", "token", CH_OFFER_INSERT, offsetof(struct change, offer.token)},
+};
+
+// Whether "Key (workflow_step_id, sort_key)=(12, 20) already exists." begins with this column; its value.
+static bool key_of_detail(const char *detail, const char *column, int64_t *ret)
 {
-    const char *at = detail ? strstr(detail, ")=(") : NULL;
+    const char *names = strchr(detail, '('), *values = strstr(detail, ")=(");
+    size_t len = strlen(column);
     char *end = NULL;
-    if (!at)
+    if (!names || !values || strncmp(names + 1, column, len) != 0 || (names[1 + len] != ',' && names[1 + len] != ')'))
         return false;
-    *ret = strtoll(at + 3, &end, 10);
-    return end != at + 3;
+    *ret = strtoll(values + 3, &end, 10);
+    return end != values + 3;
 }
 
-int64_t postgres_culprit(const struct turn *turn, const PGresult *failed)
+static int64_t find_change(const struct turn *turn, const struct key_column *k, int64_t value)
 {
-    static const struct {
-        const char *table;
-        uint8_t kind;
-    } chains[] = {{"tasker_task_transitions", CH_TASK_ROW}, {"tasker_workflow_step_transitions", CH_STEP_ROW}};
+    for (size_t i = 0; i < turn->change_count; i++) {
+        int64_t own;
+        if (turn->changes[i].kind != k->kind)
+            continue;
+        memcpy(&own, (const char *)&turn->changes[i] + k->offset, sizeof(own));
+        if (own == value)
+            return (int64_t)i;
+    }
+    return -1;
+}
+
+int64_t postgres_culprit(const struct pipe *q, const struct turn *turn)
+{
+    const PGresult *failed = pipe_result(q, q->failed_at);
     const char *table = PQresultErrorField(failed, PG_DIAG_TABLE_NAME);
-    int64_t owner = 0;
-    if (!table || !key_number(PQresultErrorField(failed, PG_DIAG_MESSAGE_DETAIL), &owner))
-        return -1;
-    for (size_t k = 0; k < ARRAY_SIZE(chains); k++)
-        for (size_t i = 0; i < turn->change_count && strcmp(table, chains[k].table) == 0; i++)
-            if (turn->changes[i].kind == chains[k].kind && turn->changes[i].row.owner_id == owner)
-                return (int64_t)i;
+    const char *detail = PQresultErrorField(failed, PG_DIAG_MESSAGE_DETAIL);
+    int64_t value = 0, noted = pipe_noted(q, q->failed_at);
+    if (noted >= 0 || !table || !detail)
+        return noted;
+    for (size_t k = 0; k < ARRAY_SIZE(key_columns); k++)
+        if (strcmp(table, key_columns[k].table) == 0 && key_of_detail(detail, key_columns[k].column, &value))
+            return find_change(turn, &key_columns[k], value);
     return -1;
 }

@@ -40,6 +40,7 @@ struct pipe_item {
     char *text; // of its own; NULL: of the list
     size_t first, parameters;
     bool prepare;
+    int64_t note;
     PGresult *result;
 };
 
@@ -84,7 +85,7 @@ static size_t add(struct pipe *q, int32_t id, char *text)
         mem_free(text);
         return q->count;
     }
-    q->items[q->count] = (struct pipe_item){.id = id, .text = text, .first = q->parameter_count};
+    q->items[q->count] = (struct pipe_item){.id = id, .text = text, .first = q->parameter_count, .note = -1};
     return q->count++;
 }
 
@@ -98,6 +99,17 @@ size_t pipe_add_text(struct pipe *q, const char *sql)
     char *text = mem_strdup(sql);
     q->failed |= !text;
     return add(q, -1, text);
+}
+
+void pipe_note(struct pipe *q, int64_t note)
+{
+    if (!q->failed)
+        q->items[q->count - 1].note = note;
+}
+
+int64_t pipe_noted(const struct pipe *q, size_t statement)
+{
+    return statement < q->count ? q->items[statement].note : -1;
 }
 
 static void parameter(struct pipe *q, uint32_t type, bool null)

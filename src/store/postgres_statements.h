@@ -6,9 +6,15 @@
 #ifndef STORE_POSTGRES_STATEMENTS_H
 #define STORE_POSTGRES_STATEMENTS_H
 
+// Ids of a sequence that others take from too, as ranges.
+#define ID_RANGES(sequence)                                                                          \
+    "SELECT min(id), max(id) FROM (SELECT id, id - row_number() OVER (ORDER BY id) AS run FROM "     \
+    "(SELECT nextval('" sequence "') AS id FROM generate_series(1, $1)) AS taken) AS runs GROUP BY " \
+    "run ORDER BY 1"
+
 #define PG_TURN_STATEMENTS(X) \
     X(BEGIN, \
-      "BEGIN") \
+      "BEGIN ISOLATION LEVEL READ COMMITTED") \
     X(COMMIT, \
       "COMMIT") \
     X(ROLLBACK, \
@@ -29,18 +35,19 @@
     X(TAKE_OVER, \
       "SELECT tasker_core_take_over($1, $2, $3)") \
     X(TASK_IDS, \
-      "SELECT nextval('tasker_tasks_task_id_seq') FROM generate_series(1, $1)") \
+      ID_RANGES("tasker_tasks_task_id_seq")) \
     X(STEP_IDS, \
-      "SELECT nextval('tasker_workflow_steps_workflow_step_id_seq') FROM generate_series(1, $1)") \
+      ID_RANGES("tasker_workflow_steps_workflow_step_id_seq")) \
     X(CLAIM_TASK, \
       "SELECT answer, owner FROM tasker_core_claim_task($1, $2, $3, $4)") \
     X(CLAIM, \
       "SELECT * FROM tasker_core_claim($1, $2, $3)") \
     X(TAKE_OFFERS, \
       "WITH free AS MATERIALIZED (SELECT token FROM tasker_core_dispatch WHERE handler_class = $1 AND " \
-      "worker_lane IS NULL AND cancel = false ORDER BY token LIMIT $2 FOR UPDATE SKIP LOCKED) UPDATE " \
-      "tasker_core_dispatch d SET worker_lane = $3, begun_at = $4 FROM free WHERE d.token = free.token " \
-      "RETURNING d.token, d.task_id, d.workflow_step_id, d.attempt, d.deadline_us") \
+      "worker_lane IS NULL AND cancel = false ORDER BY token LIMIT $2 FOR UPDATE SKIP LOCKED), taken " \
+      "AS (UPDATE tasker_core_dispatch d SET worker_lane = $3, begun_at = $4 FROM free WHERE d.token = " \
+      "free.token RETURNING d.token, d.task_id, d.workflow_step_id, d.attempt, d.deadline_us) SELECT * FROM " \
+      "taken ORDER BY token") \
     X(ACTIVE_FREE, \
       "UPDATE tasker_core_active SET lane_id = NULL WHERE lane_id = $1") \
     X(OFFERS_FREE, \

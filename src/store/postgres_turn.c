@@ -9,10 +9,12 @@
 // else is UNKNOWN until resolve has read the lane's row under a lock.
 #include "store/postgres.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define LOCK_PATIENCE_MS 5000
+// A turn waits a quarter of its lease for a row that somebody else has locked, within these bounds.
+#define LOCK_LEAST_MS 100
+#define LOCK_MOST_MS 5000
+#define TAKE_MOST 65536 // claims, or offers of one class, in one turn
 
 // A turn under way: which statement of the pipe answers what.
 struct writer {
@@ -22,9 +24,27 @@ struct writer {
     struct pipe q;
     size_t fence, lane, taken_over, task_ids, step_ids, claim_task, claims, requests, commit;
     size_t offers;  // the first of turn->want_count
-    int64_t *ids;   // room to sort them
-    const char **classes;  // of turn->wants, where the answer lives
+    const char **names;  // of the wanted classes, in the result's arena
 };
+
+// Room for answers is made before anything is sent: when they come the turn is committed, and nothing may fail any more.
+static void *room(struct writer *w, size_t count, size_t size)
+{
+    void *p = arena_alloc(&w->ret->arena, (count + 1) * size);
+    w->q.failed |= !p;
+    return p;
+}
+
+static int32_t lock_patience_ms(const struct turn *t)
+{
+    int64_t ms = t->lease_us / US_PER_MS / 4;
+    return (int32_t)(ms < LOCK_LEAST_MS ? LOCK_LEAST_MS : ms > LOCK_MOST_MS ? LOCK_MOST_MS : ms);
+}
+
+static int32_t bounded(int32_t limit)
+{
+    return limit < 0 ? 0 : limit > TAKE_MOST ? TAKE_MOST : limit;
+}
 
 // --------------------------------------------------------------------------------------------------------- asking
 
@@ -36,7 +56,7 @@ static void ask_fence(struct writer *w)
     pipe_int8(&w->q, t->number);
     pipe_int8(&w->q, t->now + t->lease_us);
     pipe_int8(&w->q, t->lease_us);
-    pipe_int4(&w->q, LOCK_PATIENCE_MS);
+    pipe_int4(&w->q, lock_patience_ms(t));
 }
 
 static void ask_takeover(struct writer *w)
@@ -52,10 +72,11 @@ static void ask_takeover(struct writer *w)
         pipe_item_int(&w->q, t->dead_lanes[i]);
 }
 
-static size_t ask_ids(struct writer *w, enum pg_statement id, uint32_t count)
+static size_t ask_ids(struct writer *w, enum pg_statement id, uint32_t count, struct id_range **ret)
 {
     if (count == 0)
         return NO_STATEMENT;
+    *ret = room(w, count, sizeof(**ret));
     size_t at = pipe_add(&w->q, id);
     pipe_int4(&w->q, (int32_t)count);
     return at;
@@ -64,6 +85,8 @@ static size_t ask_ids(struct writer *w, enum pg_statement id, uint32_t count)
 static void ask_claims(struct writer *w)
 {
     const struct turn *t = w->turn;
+    int32_t limit = bounded(t->claim_limit);
+    w->ret->claimed = room(w, (size_t)limit + 1, sizeof(w->ret->claimed[0]));
     if (t->claim_task != 0) {
         w->claim_task = pipe_add(&w->q, PG_CLAIM_TASK);
         pipe_int8(&w->q, t->claim_task);
@@ -71,37 +94,55 @@ static void ask_claims(struct writer *w)
         pipe_int8(&w->q, t->now);
         pipe_int4(&w->q, PRIO_NORMAL);
     }
-    if (t->claim_limit > 0) {
+    if (limit > 0) {
         w->claims = pipe_add(&w->q, PG_CLAIM);
         pipe_int8(&w->q, t->lane);
         pipe_int8(&w->q, t->now);
-        pipe_int4(&w->q, t->claim_limit);
+        pipe_int4(&w->q, limit);
     }
 }
 
 static void ask_offers(struct writer *w)
 {
     const struct turn *t = w->turn;
+    size_t total = 0;
     for (size_t i = 0; i < t->want_count; i++) {
         size_t at = pipe_add(&w->q, PG_TAKE_OFFERS);
+        int32_t limit = bounded(t->wants[i].limit);
         pipe_str(&w->q, t->wants[i].handler_class);
-        pipe_int8(&w->q, t->wants[i].limit > 0 ? t->wants[i].limit : 0);
+        pipe_int4(&w->q, limit);
         pipe_int8(&w->q, t->lane);
         pipe_int8(&w->q, t->now);
+        total += (size_t)limit;
         if (i == 0)
             w->offers = at;
     }
+    w->ret->offers = room(w, total, sizeof(w->ret->offers[0]));
+    w->names = room(w, t->want_count, sizeof(w->names[0]));
+    for (size_t i = 0; i < t->want_count && w->names; i++) {
+        w->names[i] = arena_strdup(&w->ret->arena, t->wants[i].handler_class);
+        w->q.failed |= !w->names[i];
+    }
+}
+
+static void ask_changes(struct writer *w)
+{
+    size_t requests = 0;
+    for (size_t i = 0; i < w->turn->change_count; i++)
+        requests += w->turn->changes[i].kind == CH_REQUEST_INSERT;
+    w->ret->request_ids = room(w, requests, sizeof(w->ret->request_ids[0]));
+    w->requests = postgres_changes(&w->q, w->turn);
 }
 
 static void ask_work(struct writer *w)
 {
     ask_fence(w);
     ask_takeover(w);
-    w->task_ids = ask_ids(w, PG_TASK_IDS, w->turn->want_task_ids);
-    w->step_ids = ask_ids(w, PG_STEP_IDS, w->turn->want_step_ids);
+    w->task_ids = ask_ids(w, PG_TASK_IDS, w->turn->want_task_ids, &w->ret->task_ids);
+    w->step_ids = ask_ids(w, PG_STEP_IDS, w->turn->want_step_ids, &w->ret->step_ids);
     ask_claims(w);
     ask_offers(w);
-    w->requests = postgres_changes(&w->q, w->turn);
+    ask_changes(w);
 }
 
 static void ask_register(struct writer *w)
@@ -121,73 +162,29 @@ static void ask_retire(struct writer *w)
 {
     static const enum pg_statement leave[] = {PG_ACTIVE_FREE, PG_OFFERS_FREE, PG_REQUESTS_FREE, PG_LANE_DELETE};
     ask_fence(w);
-    w->requests = postgres_changes(&w->q, w->turn);
+    ask_changes(w);
     for (size_t i = 0; i < ARRAY_SIZE(leave); i++) {
         pipe_add(&w->q, leave[i]);
         pipe_int8(&w->q, w->turn->lane);
     }
 }
 
-static void ask_plain(struct writer *w)
-{
-    w->requests = postgres_changes(&w->q, w->turn);
-}
-
 static void (*const kinds[])(struct writer *) = {
     [TURN_WORK] = ask_work,
     [TURN_REGISTER] = ask_register,
     [TURN_RETIRE] = ask_retire,
-    [TURN_PLAIN] = ask_plain,
+    [TURN_PLAIN] = ask_changes,
 };
 
 // --------------------------------------------------------------------------------------------------------- answers
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-// Room for all answers, before anything is sent: when it is known that the turn is durable, memory must not be what is
-// missing.
-static bool reserve(struct writer *w)
-{
-    const struct turn *t = w->turn;
-    struct turn_result *r = w->ret;
-    struct arena *a = &r->arena;
-    size_t offers = 1, requests = 1, ids = t->want_task_ids > t->want_step_ids ? t->want_task_ids : t->want_step_ids;
-    for (size_t i = 0; i < t->want_count; i++)
-        offers += t->wants[i].limit > 0 ? (size_t)t->wants[i].limit : 0;
-    for (size_t i = 0; i < t->change_count; i++)
-        requests += t->changes[i].kind == CH_REQUEST_INSERT;
-    w->ids = arena_alloc(a, (ids + 1) * sizeof(w->ids[0]));
-    w->classes = arena_alloc(a, (t->want_count + 1) * sizeof(w->classes[0]));
-    for (size_t i = 0; i < t->want_count && w->classes; i++)
-        w->classes[i] = arena_strdup(a, t->wants[i].handler_class);
-    r->task_ids = arena_alloc(a, (t->want_task_ids + 1) * sizeof(r->task_ids[0]));
-    r->step_ids = arena_alloc(a, (t->want_step_ids + 1) * sizeof(r->step_ids[0]));
-    r->claimed = arena_alloc(a, ((size_t)(t->claim_limit > 0 ? t->claim_limit : 0) + 2) * sizeof(r->claimed[0]));
-    r->offers = arena_alloc(a, offers * sizeof(r->offers[0]));
-    r->request_ids = arena_alloc(a, requests * sizeof(r->request_ids[0]));
-    return !a->failed;
-}
-
-// Ids of a sequence that others take from too: ranges as they come.
 static size_t take_ids(struct writer *w, size_t statement, struct id_range *list)
 {
     const PGresult *r = statement == NO_STATEMENT ? NULL : pipe_result(&w->q, statement);
-    size_t n = r ? pg_rows(r) : 0, count = 0;
+    size_t n = r ? pg_rows(r) : 0;
     for (size_t i = 0; i < n; i++)
-        w->ids[i] = pg_int_at(r, i, 0);
-    if (n > 1)
-        qsort(w->ids, n, sizeof(w->ids[0]), by_number);
-    for (size_t i = 0; i < n; i++) {
-        if (count > 0 && list[count - 1].last + 1 == w->ids[i])
-            list[count - 1].last = w->ids[i];
-        else
-            list[count++] = (struct id_range){w->ids[i], w->ids[i]};
-    }
-    return count;
+        list[i] = (struct id_range){pg_int_at(r, i, 0), pg_int_at(r, i, 1)};
+    return n;
 }
 
 // What tasker_core_claim_task answers: 5 is "was ours already".
@@ -209,40 +206,33 @@ static void take_claim_answer(struct writer *w)
 static void take_claims(struct writer *w)
 {
     const PGresult *r = w->claims == NO_STATEMENT ? NULL : pipe_result(&w->q, w->claims);
+    size_t n = r ? pg_rows(r) : 0;
     take_claim_answer(w);
-    for (size_t i = 0; r && i < pg_rows(r); i++)
+    for (size_t i = 0; i < n; i++)
         w->ret->claimed[w->ret->claimed_count++] = pg_int_at(r, i, 0);
-}
-
-static int by_token(const void *a, const void *b)
-{
-    return by_number(&((const struct offer_taken *)a)->token, &((const struct offer_taken *)b)->token);
 }
 
 static void take_offers(struct writer *w)
 {
-    struct offer_taken *list = w->ret->offers;
     for (size_t k = 0; k < w->turn->want_count; k++) {
         const PGresult *r = pipe_result(&w->q, w->offers + k);
-        size_t first = w->ret->offer_count;
         for (size_t i = 0; i < pg_rows(r); i++)
-            list[w->ret->offer_count++] = (struct offer_taken){
+            w->ret->offers[w->ret->offer_count++] = (struct offer_taken){
                 .token = pg_int_at(r, i, 0),
                 .task_id = pg_int_at(r, i, 1),
                 .step_id = pg_int_at(r, i, 2),
                 .attempt = (int32_t)pg_int_at(r, i, 3),
                 .deadline_us = pg_int_at(r, i, 4),
-                .handler_class = w->classes[k],
+                .handler_class = w->names[k],
             };
-        if (w->ret->offer_count > first + 1)
-            qsort(list + first, w->ret->offer_count - first, sizeof(*list), by_token);
     }
 }
 
 static void take_requests(struct writer *w)
 {
     const PGresult *r = w->requests == NO_STATEMENT ? NULL : pipe_result(&w->q, w->requests);
-    for (size_t i = 0; r && i < pg_rows(r); i++)
+    size_t n = r ? pg_rows(r) : 0;
+    for (size_t i = 0; i < n; i++)
         w->ret->request_ids[w->ret->request_count++] = pg_int_at(r, i, 0);
 }
 
@@ -256,8 +246,10 @@ static void take_answers(struct writer *w)
         w->ret->taken_over = (size_t)pg_int_at(pipe_result(&w->q, w->taken_over), 0, 0);
     w->ret->task_id_ranges = take_ids(w, w->task_ids, w->ret->task_ids);
     w->ret->step_id_ranges = take_ids(w, w->step_ids, w->ret->step_ids);
-    take_claims(w);
-    take_offers(w);
+    if (w->turn->kind == TURN_WORK) {
+        take_claims(w);
+        take_offers(w);
+    }
     take_requests(w);
 }
 
@@ -287,21 +279,20 @@ static const struct {
     const char *state;
     enum commit_outcome outcome;
 } outcomes[] = {
-    {"TC001", OUT_FENCED}, {"TC002", OUT_REFUSED}, {"22", OUT_REFUSED}, {"23", OUT_REFUSED}, {"54000", OUT_REFUSED},
+    {"TC001", OUT_FENCED}, {"TC002", OUT_REFUSED}, {"22", OUT_REFUSED}, {"23", OUT_REFUSED},
+    {"44", OUT_REFUSED},   {"54", OUT_REFUSED},    {"P0", OUT_REFUSED}, {"40", OUT_RETRY},
 };
 
 static enum commit_outcome outcome_of(const struct writer *w)
 {
     const struct pipe *q = &w->q;
-    if (q->sqlstate[0] == '\0')
+    if (q->sqlstate[0] == '\0' || strncmp(q->sqlstate, "08", 2) == 0)
         return q->sent_all ? OUT_UNKNOWN : OUT_RETRY;
-    // A server that is told to stop while it waits for a standby has committed already.
-    if (q->failed_at == w->commit && strncmp(q->sqlstate, "57", 2) == 0)
-        return OUT_UNKNOWN;
     for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
         if (strncmp(q->sqlstate, outcomes[i].state, strlen(outcomes[i].state)) == 0)
             return outcomes[i].outcome;
-    return OUT_RETRY;
+    // A server that is told to stop while it waits for a standby has committed already.
+    return q->failed_at == w->commit ? OUT_UNKNOWN : OUT_RETRY;
 }
 
 // The lane's turn as the database has it; -1: no row.
@@ -334,14 +325,6 @@ static void find_lost_turns(struct writer *w)
             (long long)w->turn->lane, (long long)number, (long long)w->turn->number - 1);
 }
 
-static size_t count_tasks(const struct turn *t)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t->change_count; i++)
-        n += t->changes[i].kind == CH_TASK_INSERT;
-    return n;
-}
-
 static int64_t task_with(const struct turn *t, struct span identity)
 {
     for (size_t i = 0; i < t->change_count; i++)
@@ -354,25 +337,33 @@ static int64_t task_with(const struct turn *t, struct span identity)
 // named, and no culprit either: the caller tries with fewer inputs until the first is committed.
 static void find_duplicate(struct writer *w)
 {
+    const struct turn *t = w->turn;
+    size_t n = 0;
+    for (size_t i = 0; i < t->change_count; i++)
+        n += t->changes[i].kind == CH_TASK_INSERT;
     struct pipe q;
     tasker_error err;
-    size_t n = count_tasks(w->turn);
-    if (n == 0)
-        return;
     pipe_init(&q, w->p);
     size_t at = pipe_add(&q, PG_TASKS_BY_IDENTITY);
     pipe_array(&q, PG_TEXT, n);
-    for (size_t i = 0; i < w->turn->change_count; i++)
-        if (w->turn->changes[i].kind == CH_TASK_INSERT)
-            pipe_item_span(&q, w->turn->changes[i].task.identity);
-    const PGresult *r = pipe_run(&q, "duplicates", &err) == 0 ? pipe_result(&q, at) : NULL;
+    for (size_t i = 0; i < t->change_count; i++)
+        if (t->changes[i].kind == CH_TASK_INSERT)
+            pipe_item_span(&q, t->changes[i].task.identity);
+    const PGresult *r = pipe_run(&q, "the first of two identical tasks", &err) == 0 ? pipe_result(&q, at) : NULL;
     if (r && pg_rows(r) > 0) {
-        w->ret->culprit = task_with(w->turn, pg_span_at(r, 0, 0));
+        w->ret->culprit = task_with(t, pg_span_at(r, 0, 0));
         w->ret->existing_task_id = pg_int_at(r, 0, 1);
         err_set(&w->ret->error, TASKER_E_DUPLICATE, "task %lld was submitted with the same identity",
                 (long long)w->ret->existing_task_id);
     }
     pipe_done(&q);
+}
+
+static bool is_duplicate(const struct writer *w)
+{
+    const PGresult *failed = pipe_result(&w->q, w->q.failed_at);
+    const char *detail = failed ? PQresultErrorField(failed, PG_DIAG_MESSAGE_DETAIL) : NULL;
+    return strcmp(w->q.sqlstate, "23505") == 0 && detail && strstr(detail, "(identity_hash)=(");
 }
 
 static void settle(struct writer *w)
@@ -381,13 +372,16 @@ static void settle(struct writer *w)
     r->outcome = outcome_of(w);
     if (r->outcome == OUT_FENCED)
         find_lost_turns(w);
-    if (r->outcome != OUT_REFUSED)
-        return;
-    const PGresult *failed = pipe_result(&w->q, w->q.failed_at);
-    const char *table = PQresultErrorField(failed, PG_DIAG_TABLE_NAME);
-    r->culprit = postgres_culprit(w->turn, failed);
-    if (r->culprit < 0 && table && strcmp(table, "tasker_tasks") == 0 && strcmp(w->q.sqlstate, "23505") == 0)
+    if (r->outcome == OUT_REFUSED && is_duplicate(w))
         find_duplicate(w);
+    else if (r->outcome == OUT_REFUSED)
+        r->culprit = postgres_culprit(&w->q, w->turn);
+}
+
+// COMMIT of a transaction that failed is answered by ROLLBACK.
+static bool says_commit(const PGresult *r)
+{
+    return strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0;
 }
 
 void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret)
@@ -410,15 +404,15 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
     kinds[turn->kind](&w);
     w.commit = pipe_add(&w.q, PG_COMMIT);
     ret->outcome = OUT_COMMITTED;
-    if (w.p->read_only)
-        ret->outcome = OUT_RETRY, err_set(&ret->error, TASKER_E_STORE, "this connection only reads");
-    else if (!reserve(&w))
-        ret->outcome = OUT_RETRY, err_nomem(&ret->error);
-    else if (pipe_run(&w.q, "the turn could not be written", &ret->error) < 0)
+    if (w.p->read_only) {
+        ret->outcome = OUT_RETRY;
+        err_set(&ret->error, TASKER_E_STORE, "this connection only reads");
+    } else if (pipe_run(&w.q, "the turn could not be written", &ret->error) < 0)
         settle(&w);
-    else if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)pipe_result(&w.q, w.commit)), "COMMIT") != 0)
-        ret->outcome = OUT_RETRY, err_set(&ret->error, TASKER_E_BUSY, "the server rolled the turn back");
-    else
+    else if (!says_commit(pipe_result(&w.q, w.commit))) {
+        ret->outcome = OUT_RETRY;
+        err_set(&ret->error, TASKER_E_BUSY, "the server rolled the turn back (%s)", w.p->place);
+    } else
         take_answers(&w);
     if (ret->outcome != OUT_COMMITTED)
         forget(ret);
@@ -438,9 +432,9 @@ enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn
     if (!read_turn(p, turn->lane, true, &number, &err))
         return OUT_UNKNOWN;
     base->went_back = number >= 0 && number < turn->number - 1;
-    if (number == turn->number)
-        return OUT_COMMITTED;
     if (number == turn->number - 1)
         return OUT_RETRY;
+    if (number == turn->number)
+        return OUT_COMMITTED;
     return turn->kind == TURN_RETIRE && number == -1 ? OUT_COMMITTED : OUT_FENCED;
 }

@@ -74,7 +74,11 @@
     X(ACTIVE_REVIVE,                                                                               \
       "INSERT INTO tasker_core_active(task_id, priority, run_at, lane_id, crashes, suspect, "      \
       "template_id, deadline) SELECT task_id, ?2, ?3, ?4, 0, 0, " TEMPLATE_OF_TASK                 \
-      ", NULL FROM tasker_tasks WHERE task_id = ?1")                                               \
+      ", NULL FROM tasker_tasks WHERE task_id = ?1 AND EXISTS (SELECT 1 FROM "                     \
+      "tasker_task_transitions n WHERE n.task_id = ?1 AND n.most_recent = 1 AND "                  \
+      "json_extract(n.metadata, '$.engine') IS NOT NULL AND "                                      \
+      "json_extract(n.metadata, '$.released') IS NULL)")                                           \
+    X(TASK_EXISTS, "SELECT count(*) FROM tasker_tasks WHERE task_id = ?")                          \
     X(OFFERS_QUEUE,                                                                                \
       "SELECT d.token, d.task_id, d.workflow_step_id, d.attempt, d.deadline_us "                   \
       "FROM tasker_core_dispatch d WHERE d.handler_class = ?1 AND d.worker_lane IS NULL "          \

@@ -152,7 +152,8 @@ static int claim_free(struct writer *w)
     return rc;
 }
 
-// A finished task becomes active again, in our hands.
+// A finished task becomes active again, in our hands, if its newest row was written by an engine of ours and does not say
+// that the task was given back.
 static int revive(struct writer *w, int64_t task_id)
 {
     struct sql q;
@@ -165,8 +166,14 @@ static int revive(struct writer *w, int64_t task_id)
     int rc = sql_hit(&q, &hit);
     if (rc != SQLITE_OK)
         return rc;
-    w->ret->claim_answer = hit == 1 ? CLAIM_TAKEN : CLAIM_NO_SUCH_TASK;
-    return hit == 1 ? note_claim(w, task_id) : SQLITE_OK;
+    if (hit == 1) {
+        w->ret->claim_answer = CLAIM_TAKEN;
+        return note_claim(w, task_id);
+    }
+    int64_t there = 0;
+    rc = sql_one_int(w->s, SQL_TASK_EXISTS, task_id, 0, &there);
+    w->ret->claim_answer = there ? CLAIM_NOT_OURS : CLAIM_NO_SUCH_TASK;
+    return rc;
 }
 
 // Whose the task is: 0 free, -1 not active. A lane that does not exist owns nothing.

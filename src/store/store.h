@@ -91,7 +91,8 @@ struct id_range {
     int64_t first, last;
 };
 
-// NOT_OURS: the task was neither created through us nor adopted; it belongs to the Rails engine.
+// NOT_OURS: the task is not active, and its newest transition was not written by an engine of ours ("engine" in its
+// metadata), or gave it back ("released"): it belongs to the Rails engine.
 enum claim_answer { CLAIM_NONE, CLAIM_TAKEN, CLAIM_OWNED_BY_OTHER, CLAIM_NO_SUCH_TASK, CLAIM_NOT_OURS };
 
 struct offer_taken {

@@ -24,7 +24,6 @@
 // What a backend gives the suite.
 struct backend {
     const char *name;
-    bool names_culprits;  // every refusal names its change; else those of whole statements do not
     void (*create)(char *uri, size_t size);              // names a database that does not exist yet
     void (*destroy)(const char *uri);                    // checks that it is sound, and removes it
     int64_t (*number)(const char *uri, const char *sql); // one integer

@@ -165,7 +165,7 @@ static void a_finished_task_becomes_active_again_for_an_operator(void **state)
     struct task_rows r;
     script_task(w, &s, 1, 1, false);
     script_start(w, &s, 1, T0);
-    script_row(&s, CH_TASK_ROW, 1, ST_IN_PROGRESS, ST_ERROR, 20, T0, "{}");
+    script_row(&s, CH_TASK_ROW, 1, ST_IN_PROGRESS, ST_ERROR, 20, T0, "{\"engine\":\"e\"}");
     s.list[s.count - 2].row.most_recent = false;
     s.list[s.count - 1].row.flip = false;
     script_add(&s, CH_ACTIVE_DELETE)->active.task_id = 1;
@@ -187,6 +187,32 @@ static void a_finished_task_becomes_active_again_for_an_operator(void **state)
     assert_int_equal(r.crashes, 0);
     assert_int_equal(r.deadline, 0);
     task_rows_done(&r);
+    owner_end(&o);
+}
+
+// Task 1 has never run, 2 was written by somebody else last, 3 was given back.
+static void a_task_of_somebody_else_is_not_claimed(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    struct script s = {0};
+    owner_begin(&o, w->a, T0);
+    for (int task = 1; task <= 3; task++) {
+        script_task(w, &s, task, task * 10, false);
+        script_add(&s, CH_ACTIVE_DELETE)->active.task_id = task;
+    }
+    for (int task = 2; task <= 3; task++) {
+        script_row(&s, CH_TASK_ROW, task, ST_PENDING, ST_IN_PROGRESS, 10, T0,
+                   "{\"template_id\":1,\"engine\":\"e\"}");
+        script_row(&s, CH_TASK_ROW, task, ST_IN_PROGRESS, ST_PENDING, 20, T0,
+                   task == 3 ? "{\"engine\":\"e\",\"released\":true}" : "{}");
+    }
+    plain_write(w->b, &s, T0);
+    for (int task = 1; task <= 3; task++) {
+        assert_int_equal(owner_claim_task(&o, task), CLAIM_NOT_OURS);
+        assert_int_equal(o.r.claimed_count, 0);
+    }
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_active"), 0);
     owner_end(&o);
 }
 
@@ -372,6 +398,7 @@ const struct CMUnitTest contract_claim_tests[] = {
     CONTRACT_TEST(a_long_queue_is_claimed_from_its_head),
     CONTRACT_TEST(an_operators_claim_has_four_answers),
     CONTRACT_TEST(a_finished_task_becomes_active_again_for_an_operator),
+    CONTRACT_TEST(a_task_of_somebody_else_is_not_claimed),
     CONTRACT_TEST(tasks_of_a_lane_that_does_not_exist_are_seen_and_freed),
     CONTRACT_TEST(only_tasks_that_ran_in_the_dead_process_count_a_crash),
     CONTRACT_TEST(retiring_frees_tasks_and_offers_without_suspicion),

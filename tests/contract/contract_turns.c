@@ -251,7 +251,7 @@ static void rows_that_differ_from_memory_refuse_the_turn(void **state)
             s.list[1].step.named_step_id = w->tpl->named_step_ids[0];
         }
         assert_int_equal(owner_write(&o, &s), OUT_REFUSED);
-        assert_true(o.r.culprit == 1 || (o.r.culprit == -1 && !(*contract_backend)->names_culprits));
+        assert_int_equal(o.r.culprit, 1);
         assert_int_equal(o.r.existing_task_id, 0);
     }
     assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_lanes WHERE classes = '[]'"),

@@ -87,7 +87,6 @@ static void destroy(const char *uri)
 
 static const struct backend sqlite_backend = {
     .name = "sqlite",
-    .names_culprits = true,
     .create = create,
     .destroy = destroy,
     .number = number,
