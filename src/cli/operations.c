@@ -116,6 +116,30 @@ static int add_json(struct buf *out, const char *name, const char *text, tasker_
     return rc;
 }
 
+// A list is its items with commas between them.
+static int add_list(struct buf *out, const char *name, const char *text, bool numbers,
+                    tasker_error *err)
+{
+    int rc = 0;
+
+    jw_open(out, '[');
+    while (*text != '\0' && rc == 0) {
+        CLEANUP(buf_done) struct buf item;
+        size_t n = strcspn(text, ",");
+        buf_init(&item, INPUT_MAX);
+        buf_add(&item, text, n);
+        if (buf_failed(&item))
+            return err_nomem(err);
+        if (numbers)
+            rc = add_integer(out, name, buf_view(&item).p, err);
+        else
+            jw_strn(out, text, n);
+        text += n + (text[n] == ',');
+    }
+    jw_close(out, ']');
+    return rc;
+}
+
 static int add_argument(struct buf *out, const tasker_argument *a, const char *text,
                         tasker_error *err)
 {
@@ -124,6 +148,8 @@ static int add_argument(struct buf *out, const tasker_argument *a, const char *t
         return add_integer(out, a->name, text, err);
     if (strcmp(a->type, "json") == 0)
         return add_json(out, a->name, text, err);
+    if (strcmp(a->type, "integers") == 0 || strcmp(a->type, "strings") == 0)
+        return add_list(out, a->name, text, a->type[0] == 'i', err);
     if (strcmp(a->type, "boolean") == 0)
         jw_bool(out, true);
     else
@@ -173,16 +199,21 @@ static void print_log(const struct cli *c, const struct json *v)
     }
 }
 
+// A page of a list: the rows as a table, the rest (a count) as lines, and where it goes on.
 static void print_list(const struct cli *c, const struct json *v)
 {
-    const struct json *tasks = json_get(v, "tasks"), *next = json_get(v, "next");
+    const struct json *next = json_get(v, "next"), *total = json_get(v, "total");
 
-    if (tasks == NULL) {
-        print_value(c, v);
-        return;
+    for (const struct json *m = v->child; m != NULL; m = m->next) {
+        char name[32];
+        if (m->type != JSON_ARRAY)
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)m->key.len, m->key.p);
+        print_table(c, m, name, 0);
     }
-    print_table(c, tasks, "tasks", 0);
-    if (next != NULL && next->type == JSON_NUMBER)
+    if (total != NULL && total->type == JSON_NUMBER)
+        printf("total: %.*s\n", (int)total->str.len, total->str.p);
+    if (next != NULL && next->type == JSON_STRING)
         printf("more: --after %.*s\n", (int)next->str.len, next->str.p);
 }
 
@@ -222,7 +253,6 @@ static const struct {
     void (*print)(const struct cli *c, const struct json *v);
 } forms[] = {
     {"step.log", print_log},
-    {"task.list", print_list},
     {"task.explain", print_explanation},
 };
 
@@ -234,7 +264,10 @@ static void print_answer(const struct cli *c, const tasker_operation_info *op, c
             return;
         }
     }
-    print_value(c, v);
+    if (json_get(v, "next") != NULL && json_get(v, "task_id") == NULL)
+        print_list(c, v);
+    else
+        print_value(c, v);
 }
 
 static int call(const struct cli *c, const tasker_operation_info *op, const char *arguments)

@@ -419,6 +419,8 @@ static const struct store_ops postgres_ops = {
     .register_template = postgres_register_template,
     .load_template = postgres_load_template,
     .checkpoint = postgres_checkpoint,
+    .query = postgres_query,
+    .operate = postgres_operate,
     .database_id = postgres_database_id,
     .migrate = postgres_migrate,
 };

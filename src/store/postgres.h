@@ -147,5 +147,9 @@ int postgres_register_template(struct store *base, struct template *t, bool repl
                                tasker_error *err) CHECKED;
 int postgres_load_template(struct store *base, int64_t template_id, const char *namespace_name, const char *name,
                            const char *version, struct template **ret, tasker_error *err) CHECKED;
+int postgres_query(struct store *base, const char *name, const struct json *arguments, int64_t now, struct buf *out,
+                   tasker_error *err) CHECKED;
+int postgres_operate(struct store *base, const char *name, const struct json *arguments, int64_t now, struct buf *out,
+                     tasker_error *err) CHECKED;
 
 #endif

@@ -7,14 +7,9 @@
 // digits and Z, or null. Results and contexts are spliced in as they are stored.
 // TASKER_E_NOT_FOUND: no such task, step or template; TASKER_E_INVALID: an argument that cannot be
 // (a state nobody has, a text that is no cursor). Adding a query is one row here and one function
-// in each backend.
+// in each backend, or in QUERIES_SHARED one function for both (inquiry.h).
 //
 // - task.state {task_id}: {"task_id", "state"}
-// - task.list {state, namespace, name, version, limit (50, 1..1000), after}: {"tasks": [{"task_id",
-//   "namespace", "name", "version", "state", "priority", "initiator", "reason", "tags",
-//   "requested_at", "run_at", "started_at", "finished_at", "duration_ms"}], "next"}, newest first;
-//   `next` is the `after` of the next page, null behind the last. priority and run_at are null when
-//   the task is finished.
 // - task.show {task_id}: {"task_id", "namespace", "name", "version", "state", "priority",
 //   "context", "initiator", "source_system", "reason", "tags", "bypass_steps", "identity",
 //   "requested_at", "run_at", "deadline", "started_at", "finished_at", "duration_ms", "crashes",
@@ -38,8 +33,30 @@
 //   "attempt", "engine", "timeout_at", "handler_class", "error", "command". code: done,
 //   waiting_for_parents, blocked_by, in_backoff, running, offered, no_worker, ready,
 //   waiting_for_task, failed, cancelled.
-// - template.list {}: {"templates": [{"template_id", "namespace", "name", "version", "hash",
-//   "directory", "created_at"}]}, current ones
+// - lists: {limit (50, 1..1000), after, order ("newest", "oldest"), count, and the filters of
+//   filters.h}: {NAME: [rows], "next", "total"}. `next` is the `after` of the next page, null behind
+//   the last; `total` (with `count`) is the number of all that fit the filters, else null. Rows stand
+//   in the order of their ids. NAME and the members of a row:
+//   task.list "tasks": "task_id", "namespace", "name", "version", "state", "priority", "initiator",
+//     "source_system", "reason", "tags", "identity", "created_at", "requested_at", "run_at",
+//     "started_at", "finished_at", "duration_ms"; priority and run_at are null outside of the queue
+//   step.list "steps": "step_id", "task_id", "name", "system", "state", "attempts", "retry_limit",
+//     "retryable", "skippable", "in_process", "processed", "backoff_seconds", "state_at",
+//     "last_attempted_at", "processed_at", "created_at"
+//   transition.list {of ("tasks", "steps"), step_id} "transitions": "transition_id", "task_id",
+//     "step_id", "step", "from", "to", "at", "sort_key", "most_recent", "metadata"
+//   edge.list "edges", oldest first: "edge_id", "task_id", "from_step_id", "from_step",
+//     "to_step_id", "to_step", "name", "created_at"
+//   template.list {latest, unregistered} "templates", oldest first: "template_id", "named_task_id",
+//     "namespace", "name", "version", "description", "hash", "directory", "created_at"; the current
+//     ones, and with `unregistered` named tasks of which there is none (template_id null)
+//   namespace.list "namespaces", oldest first: "namespace_id", "name", "description", "named_tasks",
+//     "created_at"
+//   system.list "systems", oldest first: "system_id", "name", "description", "named_steps",
+//     "object_maps", "created_at"
+//   annotation.list "annotations": "annotation_id", "task_id", "type", "annotation", "created_at"
+//   annotation.types "annotation_types", oldest first: "annotation_type_id", "name", "description",
+//     "annotations", "created_at"
 // - template.show {namespace ("default"), name, version ("latest")}: the same members and
 //   "definition", the canonical form
 // - health {}: {"tasks": {state: count}, "steps": {state: count}, "unfinished", "unservable",
@@ -63,16 +80,29 @@
 // X(function behind query_, name)
 #define QUERIES(X)                                                                                 \
     X(task_state, "task.state")                                                                    \
-    X(task_list, "task.list")                                                                      \
     X(task_show, "task.show")                                                                      \
     X(task_explain, "task.explain")                                                                \
     X(step_show, "step.show")                                                                      \
     X(step_log, "step.log")                                                                        \
-    X(template_list, "template.list")                                                              \
     X(template_show, "template.show")                                                              \
     X(health, "health")                                                                            \
     X(log, "log")                                                                                  \
     X(log_end, "log.end")
+
+// Those that are one function for both (inquiry.h).
+#define QUERIES_SHARED(X)                                                                          \
+    X(task_list, "task.list")                                                                      \
+    X(step_list, "step.list")                                                                      \
+    X(transition_list, "transition.list")                                                          \
+    X(edge_list, "edge.list")                                                                      \
+    X(template_list, "template.list")                                                              \
+    X(namespace_list, "namespace.list")                                                            \
+    X(system_list, "system.list")                                                                  \
+    X(annotation_list, "annotation.list")                                                          \
+    X(annotation_types, "annotation.types")
+
+// Writing operations, one function each for both.
+#define OPERATIONS(X)
 
 #define QUERY_LIMIT_MAX 1000
 

@@ -406,6 +406,7 @@ static const struct store_ops sqlite_ops = {
     .load_template = sqlite_load_template,
     .checkpoint = sqlite_checkpoint,
     .query = sqlite_query,
+    .operate = sqlite_operate,
     .database_id = sqlite_database_id,
     .migrate = sqlite_migrate,
 };

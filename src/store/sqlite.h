@@ -135,6 +135,8 @@ int sqlite_register_template(struct store *base, struct template *t, bool replac
 int sqlite_load_template(struct store *base, int64_t template_id, const char *namespace_name,
                          const char *name, const char *version, struct template **ret,
                          tasker_error *err) CHECKED;
+int sqlite_operate(struct store *base, const char *name, const struct json *arguments, int64_t now,
+                   struct buf *out, tasker_error *err) CHECKED;
 int sqlite_query(struct store *base, const char *name, const struct json *arguments, int64_t now,
                  struct buf *out, tasker_error *err) CHECKED;
 

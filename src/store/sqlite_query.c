@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/inquiry.h"
 
 static const struct query {
     const char *name;
@@ -174,7 +175,7 @@ int sqlite_query(struct store *base, const char *name, const struct json *argume
     struct ask a = {.s = sqlite_of(base), .args = arguments, .now = now, .out = out};
 
     if (q == NULL)
-        return err_set(err, TASKER_E_UNSUPPORTED, "this database answers no query \"%s\"", name);
+        return inquire(base, &sqlite_inquiry, name, arguments, now, out, err);
     int rc = sqlite_read_begin(a.s, err);
     if (rc < 0)
         return rc;

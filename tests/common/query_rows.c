@@ -138,7 +138,8 @@ void step_row(int64_t step, const char *from, const char *to, int64_t at, const 
 
 void put_lane(int64_t id, const char *name, int64_t expires_at, const char *classes)
 {
-    sql("INSERT INTO tasker_core_lanes VALUES (%lld, 1, %lld, 'here', 'boot', '77/1', %Q, %Q, %Q)",
+    sql("INSERT INTO tasker_core_lanes(lane_id, turn, expires_at, host, boot_id, process, name, classes, started_at)"
+        " VALUES (%lld, 1, %lld, 'here', 'boot', '77/1', %Q, %Q, %Q)",
         id, expires_at, name, classes, at_time(NOW - 60 * SECOND));
 }
 

@@ -385,10 +385,10 @@ static void tasks_come_newest_first_in_pages(void **state)
     assert_int_equal(pick_count(answer, "tasks"), 2);
     assert_pick("tasks.0.task_id", "5");
     assert_pick("tasks.1.task_id", "4");
-    assert_pick("next", "4");
-    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":4}"), 0);
+    assert_pick("next", "n4");
+    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":\"n4\"}"), 0);
     assert_pick("tasks.0.task_id", "3");
-    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":2}"), 0);
+    assert_int_equal(ask_store("task.list", "{\"limit\":2,\"after\":\"n2\"}"), 0);
     assert_int_equal(pick_count(answer, "tasks"), 1);
     assert_pick("next", "null");
 }

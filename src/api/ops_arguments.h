@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// ops_arguments.h - the arguments of every operation, for the table in ops.c and for nobody else.
+//
+// Filters of lists are not written here: their arguments are made of the rows in store/filters.h,
+// so that a filter is one row there and nothing else.
+#ifndef API_OPS_ARGUMENTS_H
+#define API_OPS_ARGUMENTS_H
+
+#include "api/ops.h"
+#include "store/filters.h"
+
+#define TASK_ID                                                                                    \
+    {                                                                                              \
+        "task_id", "integer", "id of the task", 1, 1                                               \
+    }
+#define STEP                                                                                       \
+    {                                                                                              \
+        "step", "string", "name of the step", 1, 2                                                 \
+    }
+#define REASON                                                                                     \
+    {                                                                                              \
+        "reason", "string", "why, kept with the transition", 0, 0                                  \
+    }
+#define BY                                                                                         \
+    {                                                                                              \
+        "by", "string", "who, kept with the transition", 0, 0                                      \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, NULL, 0, 0                                                                     \
+    }
+
+static const tasker_argument no_arguments[] = {END};
+static const tasker_argument task_submit_arguments[] = {
+    SUBMIT_ARGUMENTS,
+    {"wait_ms", "integer", "wait until it is finished, at most so long", 0, 0},
+    END};
+// ---- lists
+
+#define FILTER_ARGUMENT(name, type, kind, summary, condition) {name, type, "only " summary, 0, 0},
+// What every list takes besides its filters.
+#define PAGE                                                                                       \
+    {"limit", "integer", "how many, 1 to 1000 (50)", 0, 0},                                        \
+        {"after", "string", "go on behind this: \"next\" of the page before", 0, 0},               \
+        {"order", "string", "newest or oldest first", 0, 0},                                       \
+    {                                                                                              \
+        "count", "boolean", "also say how many there are in all", 0, 0                             \
+    }
+
+static const tasker_argument task_list_arguments[] = {TASK_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument step_list_arguments[] = {STEP_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument transition_list_arguments[] = {
+    {"of", "string", "tasks or steps (tasks)", 0, 0},
+    {"step_id", "integer", "only of this step", 0, 0},
+    TRANSITION_FILTERS(FILTER_ARGUMENT) PAGE,
+    END};
+static const tasker_argument edge_list_arguments[] = {EDGE_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument template_list_arguments[] = {
+    TEMPLATE_FILTERS(FILTER_ARGUMENT){"latest", "boolean", "only the newest version of each name",
+                                      0, 0},
+    {"unregistered", "boolean", "also named tasks of which no template is stored", 0, 0},
+    PAGE,
+    END};
+static const tasker_argument namespace_list_arguments[] = {
+    NAMESPACE_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument system_list_arguments[] = {SYSTEM_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument annotation_list_arguments[] = {
+    ANNOTATION_FILTERS(FILTER_ARGUMENT) PAGE, END};
+static const tasker_argument annotation_types_arguments[] = {
+    ANNOTATION_TYPE_FILTERS(FILTER_ARGUMENT) PAGE, END};
+
+// ---- tasks, steps, templates
+
+static const tasker_argument task_arguments[] = {TASK_ID, END};
+static const tasker_argument task_command_arguments[] = {TASK_ID, REASON, BY, END};
+static const tasker_argument step_arguments[] = {TASK_ID, STEP, END};
+static const tasker_argument step_log_arguments[] = {
+    TASK_ID, STEP, {"attempt", "integer", "only this attempt", 0, 3}, END};
+static const tasker_argument step_command_arguments[] = {TASK_ID, STEP, REASON, BY, END};
+static const tasker_argument step_resolve_arguments[] = {
+    TASK_ID, STEP, {"results", "json", "what its children get as its results", 0, 3},
+    REASON,  BY,   END};
+static const tasker_argument template_register_arguments[] = {
+    {"text", "string", "the template, YAML or JSON", 1, 0},
+    {"file", "string", "names it in errors; its folder is where programs are found", 0, 1},
+    {"replace", "boolean", "allow other content under the same version", 0, 0},
+    END};
+static const tasker_argument template_show_arguments[] = {
+    {"name", "string", "name of the template", 1, 1},
+    {"namespace", "string", "its namespace (default)", 0, 0},
+    {"version", "string", "its version (latest)", 0, 2},
+    END};
+static const tasker_argument event_log_arguments[] = {
+    {"after", "string", "a cursor to go on behind (the beginning)", 0, 1},
+    {"patterns", "string", "names, separated by commas, with * (all)", 0, 0},
+    {"limit", "integer", "how many, 1 to 1000 (100)", 0, 0},
+    END};
+
+#endif
