@@ -216,6 +216,27 @@ char *arena_strdup(struct arena *a, const char *s)
     return s != NULL ? arena_dup(a, s, strlen(s)) : NULL;
 }
 
+#define PUSH_FIRST 8 // items that the first piece holds
+
+void *arena_push(struct arena *a, void *items, size_t *count, size_t size)
+{
+    char *list = NULL;
+    size_t n = *count;
+    memcpy(&list, items, sizeof(list));
+    if (n == 0 ||
+        (n >= PUSH_FIRST && (n & (n - 1)) == 0)) { // full: its size is the next power of two
+        char *larger = arena_alloc(a, (n == 0 ? PUSH_FIRST : 2 * n) * size);
+        if (!larger)
+            return NULL;
+        if (n > 0)
+            memcpy(larger, list, n * size);
+        list = larger;
+        memcpy(items, &list, sizeof(list));
+    }
+    *count = n + 1;
+    return list + n * size;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list args;

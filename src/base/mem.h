@@ -39,6 +39,9 @@ void arena_reset(struct arena *a);                          // frees all but one
 void *arena_alloc(struct arena *a, size_t size);            // zeroed, aligned to 16; NULL when failed
 char *arena_dup(struct arena *a, const char *p, size_t n);  // NUL-terminated copy
 char *arena_strdup(struct arena *a, const char *s);         // NULL gives NULL
+// arena_push adds a zeroed item to an array in the arena that holds *count items (`items` points to the pointer), and
+// counts it. NULL: out of memory.
+void *arena_push(struct arena *a, void *items, size_t *count, size_t size);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // A blob: immutable bytes, a NUL behind them, shared between threads. blob_ref and blob_unref are atomic.

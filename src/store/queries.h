@@ -77,8 +77,8 @@
 #ifndef STORE_QUERIES_H
 #define STORE_QUERIES_H
 
-// X(function behind query_, name)
-#define QUERIES(X)                                                                                 \
+// X(function behind query_, name). Each is one function for both databases (inquiry.h).
+#define QUERIES_SHARED(X)                                                                          \
     X(task_state, "task.state")                                                                    \
     X(task_show, "task.show")                                                                      \
     X(task_explain, "task.explain")                                                                \
@@ -87,10 +87,7 @@
     X(template_show, "template.show")                                                              \
     X(health, "health")                                                                            \
     X(log, "log")                                                                                  \
-    X(log_end, "log.end")
-
-// Those that are one function for both (inquiry.h).
-#define QUERIES_SHARED(X)                                                                          \
+    X(log_end, "log.end")                                                                          \
     X(task_list, "task.list")                                                                      \
     X(step_list, "step.list")                                                                      \
     X(transition_list, "transition.list")                                                          \

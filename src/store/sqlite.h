@@ -5,7 +5,7 @@
 //     operations sqlite_sql.c       statements: prepare once, bind, run sqlite_schema.c    the
 //     tables, versions, migration sqlite_turn.c      commit: the fence, takeover, claims, ids,
 //     outcomes sqlite_change.c    one function per kind of change sqlite_poll.c, sqlite_load.c,
-//     sqlite_template.c, sqlite_query*.c    reading
+//     sqlite_template.c, sqlite_inquiry.c    reading
 //
 // One connection, one thread at a time. No statement is left open between calls: whoever steps one
 // resets it.
@@ -78,10 +78,6 @@ struct span sql_keep(struct sql *q, struct arena *a, int column);
 // `otherwise`.
 int sql_one_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter, int64_t otherwise,
                 int64_t *ret);
-
-// sqlite_push adds a zeroed item to an array in `a` that holds *count items, and counts it. NULL:
-// out of memory.
-void *sqlite_push(struct arena *a, void *items, size_t *count, size_t size);
 
 // -------------------------------------------------------------------------------- errors and files
 

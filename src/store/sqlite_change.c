@@ -216,7 +216,7 @@ static int insert_request(struct writer *w, const struct change *c)
     if (rc != SQLITE_OK)
         return rc;
     int64_t *slot =
-        sqlite_push(&w->ret->arena, &w->ret->request_ids, &w->ret->request_count, sizeof(*slot));
+        arena_push(&w->ret->arena, &w->ret->request_ids, &w->ret->request_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = sqlite3_last_insert_rowid(w->s->db);

@@ -137,3 +137,9 @@ int sqlite_operate(struct store *base, const char *name, const struct json *argu
 {
     return inquire_to_write(base, &sqlite_inquiry, name, arguments, now, out, err);
 }
+
+int sqlite_query(struct store *base, const char *name, const struct json *arguments, int64_t now, struct buf *out,
+                 tasker_error *err)
+{
+    return inquire(base, &sqlite_inquiry, name, arguments, now, out, err);
+}

@@ -108,7 +108,7 @@ static int load_steps(struct sqlite *s, struct task_rows *r)
     sql_start(&q, s, SQL_LOAD_STEPS);
     sql_int(&q, r->task_id);
     while (sql_row(&q)) {
-        struct step_rows *step = sqlite_push(&r->arena, &r->steps, &r->step_count, sizeof(*step));
+        struct step_rows *step = arena_push(&r->arena, &r->steps, &r->step_count, sizeof(*step));
         if (!step)
             q.rc = SQLITE_NOMEM;
         else
@@ -208,7 +208,7 @@ static int load_parents(struct sqlite *s, int64_t step_id, struct offer_rows *r)
     sql_int(&q, step_id);
     while (sql_row(&q)) {
         size_t i = r->parent_count;
-        if (!sqlite_push(&r->arena, &r->parents, &r->parent_count, sizeof(r->parents[0]))) {
+        if (!arena_push(&r->arena, &r->parents, &r->parent_count, sizeof(r->parents[0]))) {
             q.rc = SQLITE_NOMEM;
             continue;
         }

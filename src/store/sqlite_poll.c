@@ -56,7 +56,7 @@ static int look_at_lanes(struct look *k)
     sql_start(&q, k->s, SQL_POLL_LANES);
     sql_int(&q, k->want->lane);
     while (sql_row(&q)) {
-        struct poll_lane *l = sqlite_push(a, &k->ret->lanes, &k->ret->lane_count, sizeof(*l));
+        struct poll_lane *l = arena_push(a, &k->ret->lanes, &k->ret->lane_count, sizeof(*l));
         if (!l) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -78,7 +78,7 @@ static int look_for_requests(struct look *k)
     sql_int(&q, k->want->lane);
     while (sql_row(&q)) {
         struct poll_request *r =
-            sqlite_push(&k->ret->arena, &k->ret->requests, &k->ret->request_count, sizeof(*r));
+            arena_push(&k->ret->arena, &k->ret->requests, &k->ret->request_count, sizeof(*r));
         if (!r) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -97,7 +97,7 @@ static int look_for_answer(struct look *k, int64_t request_id)
     sql_int(&q, request_id);
     while (sql_row(&q)) {
         struct poll_answer *r =
-            sqlite_push(&k->ret->arena, &k->ret->answers, &k->ret->answer_count, sizeof(*r));
+            arena_push(&k->ret->arena, &k->ret->answers, &k->ret->answer_count, sizeof(*r));
         if (!r) {
             q.rc = SQLITE_NOMEM;
             continue;
@@ -138,7 +138,7 @@ static int look_at_my_offers(struct look *k)
     sql_int(&q, k->want->lane);
     while (sql_row(&q)) {
         struct poll_offer *o =
-            sqlite_push(&k->ret->arena, &k->ret->offer_news, &k->ret->offer_news_count, sizeof(*o));
+            arena_push(&k->ret->arena, &k->ret->offer_news, &k->ret->offer_news_count, sizeof(*o));
         if (!o)
             q.rc = SQLITE_NOMEM;
         else
@@ -150,7 +150,7 @@ static int look_at_my_offers(struct look *k)
 static int note_cancelled(struct look *k, int64_t token)
 {
     int64_t *slot =
-        sqlite_push(&k->ret->arena, &k->ret->cancelled, &k->ret->cancelled_count, sizeof(*slot));
+        arena_push(&k->ret->arena, &k->ret->cancelled, &k->ret->cancelled_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = token;

@@ -191,23 +191,3 @@ int sql_one_int(struct sqlite *s, enum sqlite_statement id, int64_t parameter, i
     return q.rc;
 }
 
-#define PUSH_FIRST 8
-
-void *sqlite_push(struct arena *a, void *items, size_t *count, size_t size)
-{
-    char *list = NULL;
-    size_t n = *count;
-    memcpy(&list, items, sizeof(list));
-    if (n == 0 ||
-        (n >= PUSH_FIRST && (n & (n - 1)) == 0)) { // full: its size is the next power of two
-        char *larger = arena_alloc(a, (n == 0 ? PUSH_FIRST : 2 * n) * size);
-        if (!larger)
-            return NULL;
-        if (n > 0)
-            memcpy(larger, list, n * size);
-        list = larger;
-        memcpy(items, &list, sizeof(list));
-    }
-    *count = n + 1;
-    return list + n * size;
-}

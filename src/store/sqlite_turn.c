@@ -108,7 +108,7 @@ static int take_ids(struct writer *w, const char *table, uint32_t count, struct 
 static int note_claim(struct writer *w, int64_t task_id)
 {
     int64_t *slot =
-        sqlite_push(&w->ret->arena, &w->ret->claimed, &w->ret->claimed_count, sizeof(*slot));
+        arena_push(&w->ret->arena, &w->ret->claimed, &w->ret->claimed_count, sizeof(*slot));
     if (!slot)
         return SQLITE_NOMEM;
     *slot = task_id;
@@ -228,7 +228,7 @@ static int note_offers(struct writer *w, const struct offer_want *want)
     sql_int(&q, want->limit > 0 ? want->limit : 0);
     while (sql_row(&q)) {
         struct offer_taken *o =
-            sqlite_push(&w->ret->arena, &w->ret->offers, &w->ret->offer_count, sizeof(*o));
+            arena_push(&w->ret->arena, &w->ret->offers, &w->ret->offer_count, sizeof(*o));
         if (!o || !name) {
             q.rc = SQLITE_NOMEM;
             continue;

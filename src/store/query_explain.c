@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_explain.c - why a task stands where it stands: one reason for the task, one for each
+// query_explain.c - why a task stands where it stands: one reason for the task, one for each
 // step, one sentence for each reason, and what happens next.
 //
 // Reasons follow from rows alone, so the answer is the same whichever process gives it. A step that
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "store/sqlite_explain.h"
+#include "store/explain.h"
 
 const char *const task_reason_names[TR_COUNT] = {
 #define X(name, text) [TR_##name] = text,
@@ -24,49 +24,46 @@ const char *const step_reason_names[SR_COUNT] = {
 
 // ---- what is read besides the task
 
-static int load_lanes(struct ask *a, struct explanation *x, tasker_error *err)
+static int load_lanes(struct inquiry *a, struct explanation *x, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(
-        a,
-        "SELECT lane_id, expires_at, name, host, process, classes FROM tasker_core_lanes"
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = ask_plain(a, "SELECT lane_id, expires_at, name, host, process, classes FROM tasker_core_lanes"
         " ORDER BY lane_id",
-        &stmt, err);
+        &rows, err);
 
-    while (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
-        struct seen_lane *l = sqlite_push(&a->arena, &x->lanes, &x->lane_count, sizeof(*l));
+    while (rc == 0 && (rc = rows_next(&rows, err)) == 1) {
+        struct seen_lane *l = arena_push(&a->arena, &x->lanes, &x->lane_count, sizeof(*l));
         if (l == NULL)
             return err_nomem(err);
-        l->id = sqlite3_column_int64(stmt, 0);
-        l->expires_at = sqlite3_column_int64(stmt, 1);
-        l->name = column_text(a, stmt, 2);
-        l->host = column_text(a, stmt, 3);
-        l->process = column_text(a, stmt, 4);
-        l->classes = ask_parse(a, column_text(a, stmt, 5));
+        l->id = rows_int(&rows, 0);
+        l->expires_at = rows_int(&rows, 1);
+        l->name = rows_keep(&rows, 2);
+        l->host = rows_keep(&rows, 3);
+        l->process = rows_keep(&rows, 4);
+        l->classes = ask_json(a, rows_keep(&rows, 5));
         l->alive = l->expires_at >= a->now;
         rc = 0;
     }
     return rc;
 }
 
-static int load_offers(struct ask *a, struct explanation *x, tasker_error *err)
+static int load_offers(struct inquiry *a, struct explanation *x, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
+    CLEANUP(rows_close) struct rows rows = {0};
     int rc =
-        ask_prepare_id(a,
-                       "SELECT workflow_step_id, worker_lane, begun_at, deadline_us, attempt"
-                       " FROM tasker_core_dispatch WHERE task_id = ?1 ORDER BY workflow_step_id",
-                       x->task.id, &stmt, err);
+        ask_by_id(a, "SELECT workflow_step_id, worker_lane, begun_at, deadline_us, attempt"
+                       " FROM tasker_core_dispatch WHERE task_id = $1 ORDER BY workflow_step_id",
+                       x->task.id, &rows, err);
 
-    while (rc == 0 && (rc = ask_next(a, stmt, err)) == 1) {
-        struct seen_offer *o = sqlite_push(&a->arena, &x->offers, &x->offer_count, sizeof(*o));
+    while (rc == 0 && (rc = rows_next(&rows, err)) == 1) {
+        struct seen_offer *o = arena_push(&a->arena, &x->offers, &x->offer_count, sizeof(*o));
         if (o == NULL)
             return err_nomem(err);
-        o->step_id = sqlite3_column_int64(stmt, 0);
-        o->lane = sqlite3_column_int64(stmt, 1);
-        o->begun_at = sqlite3_column_int64(stmt, 2);
-        o->deadline_us = sqlite3_column_int64(stmt, 3);
-        o->attempt = sqlite3_column_int(stmt, 4);
+        o->step_id = rows_int(&rows, 0);
+        o->lane = rows_int(&rows, 1);
+        o->begun_at = rows_int(&rows, 2);
+        o->deadline_us = rows_int(&rows, 3);
+        o->attempt = (int32_t)rows_int(&rows, 4);
         rc = 0;
     }
     return rc;
@@ -198,7 +195,7 @@ static void mark_blocked(struct explanation *x)
     }
 }
 
-static int find_reasons(struct ask *a, struct explanation *x, tasker_error *err)
+static int find_reasons(struct inquiry *a, struct explanation *x, tasker_error *err)
 {
     size_t n = x->task.step_count;
 
@@ -240,10 +237,10 @@ size_t explain_blockers(struct explanation *x, size_t step, uint32_t *ret, size_
     return found;
 }
 
-int query_task_explain(struct ask *a, tasker_error *err)
+int query_task_explain(struct inquiry *a, tasker_error *err)
 {
     struct explanation x = {0};
-    int rc = seen_load(a, ask_int(a, "task_id", 0), SEEN_STATES, &x.task, err);
+    int rc = seen_load(a, given_int(a, "task_id", 0), SEEN_STATES, &x.task, err);
 
     if (rc == 0)
         rc = seen_templates(a, &x.task, err);

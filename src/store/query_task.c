@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_task.c - the questions about one task or step: state, show, log.
+// query_task.c - the questions about one task or step: state, show, log.
 //
 // A step's results are shown once it is done. Until then the column may hold the failure of its
 // last attempt, which is shown as "error".
 #include "base/util.h"
 #include "model/change.h"
-#include "store/sqlite_query.h"
+#include "store/query_seen.h"
 
 // ---- pieces of JSON
 
@@ -118,33 +118,32 @@ static void write_head(struct buf *out, const struct seen_task *t)
 
 // ---- the questions
 
-int query_task_state(struct ask *a, tasker_error *err)
+int query_task_state(struct inquiry *a, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int64_t id = ask_int(a, "task_id", 0);
-    int rc = ask_prepare_id(a,
-                            "SELECT COALESCE(r.to_state, 'pending') FROM tasker_tasks t"
+    CLEANUP(rows_close) struct rows rows = {0};
+    int64_t id = given_int(a, "task_id", 0);
+    int rc = ask_by_id(a, "SELECT COALESCE(r.to_state, 'pending') FROM tasker_tasks t"
                             " LEFT JOIN tasker_task_transitions r"
-                            " ON r.task_id = t.task_id AND r.most_recent = 1 WHERE t.task_id = ?1",
-                            id, &stmt, err);
+                            " ON r.task_id = t.task_id AND r.most_recent = TRUE WHERE t.task_id = $1",
+                            id, &rows, err);
 
     if (rc == 0)
-        rc = ask_next(a, stmt, err);
+        rc = rows_next(&rows, err);
     if (rc == 0)
         return err_set(err, TASKER_E_NOT_FOUND, "there is no task %lld", (long long)id);
     if (rc < 0)
         return rc;
     jw_open(a->out, '{');
     jw_kint(a->out, "task_id", id);
-    write_text(a, "state", stmt, 0);
+    put_text(a, "state", &rows, 0);
     jw_close(a->out, '}');
     return 0;
 }
 
-int query_task_show(struct ask *a, tasker_error *err)
+int query_task_show(struct inquiry *a, tasker_error *err)
 {
     struct seen_task t;
-    int rc = seen_load(a, ask_int(a, "task_id", 0), SEEN_RESULTS, &t, err);
+    int rc = seen_load(a, given_int(a, "task_id", 0), SEEN_RESULTS, &t, err);
 
     if (rc == 0)
         rc = seen_templates(a, &t, err);
@@ -165,10 +164,10 @@ int query_task_show(struct ask *a, tasker_error *err)
     return 0;
 }
 
-static int find_step(struct ask *a, const struct seen_task *t, const struct seen_step **ret,
+static int find_step(struct inquiry *a, const struct seen_task *t, const struct seen_step **ret,
                      tasker_error *err)
 {
-    struct span name = ask_text(a, "step");
+    struct span name = given_text(a, "step");
 
     for (size_t i = 0; i < t->step_count; i++) {
         if (span_eq(t->steps[i].name, name)) {
@@ -182,11 +181,11 @@ static int find_step(struct ask *a, const struct seen_task *t, const struct seen
     return TASKER_E_NOT_FOUND;
 }
 
-int query_step_show(struct ask *a, tasker_error *err)
+int query_step_show(struct inquiry *a, tasker_error *err)
 {
     struct seen_task t;
     const struct seen_step *s = NULL;
-    int rc = seen_load(a, ask_int(a, "task_id", 0), SEEN_ALL, &t, err);
+    int rc = seen_load(a, given_int(a, "task_id", 0), SEEN_ALL, &t, err);
 
     if (rc == 0)
         rc = seen_templates(a, &t, err);
@@ -205,34 +204,34 @@ int query_step_show(struct ask *a, tasker_error *err)
     return 0;
 }
 
-static int write_logs(struct ask *a, int64_t step_id, tasker_error *err)
+static int write_logs(struct inquiry *a, int64_t step_id, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare_id(a,
-                            "SELECT attempt, outcome, created_at, text FROM tasker_core_logs"
-                            " WHERE workflow_step_id = ?1 AND (?2 = 0 OR attempt = ?2)"
-                            " ORDER BY attempt, created_at, rowid",
-                            step_id, &stmt, err);
+    CLEANUP(rows_close) struct rows rows = {0};
+    const struct value values[] = {{.kind = VALUE_INT, .number = step_id},
+                                   {.kind = VALUE_INT, .number = given_int(a, "attempt", 0)}};
+    int rc = ask_with(a, "SELECT attempt, outcome, created_at, text FROM tasker_core_logs"
+                        " WHERE workflow_step_id = $1 AND ($2 = 0 OR attempt = $2)"
+                        " ORDER BY attempt, created_at",
+                        values, 2, &rows, err);
 
     if (rc < 0)
         return rc;
-    sqlite3_bind_int64(stmt, 2, ask_int(a, "attempt", 0));
-    while ((rc = ask_next(a, stmt, err)) == 1) {
+    while ((rc = rows_next(&rows, err)) == 1) {
         jw_open(a->out, '{');
-        jw_kint(a->out, "attempt", sqlite3_column_int64(stmt, 0));
-        write_text(a, "outcome", stmt, 1);
-        write_time(a, "at", stmt, 2);
-        write_text(a, "text", stmt, 3);
+        jw_kint(a->out, "attempt", rows_int(&rows, 0));
+        put_text(a, "outcome", &rows, 1);
+        put_time(a, "at", &rows, 2);
+        put_text(a, "text", &rows, 3);
         jw_close(a->out, '}');
     }
     return rc;
 }
 
-int query_step_log(struct ask *a, tasker_error *err)
+int query_step_log(struct inquiry *a, tasker_error *err)
 {
     struct seen_task t;
     const struct seen_step *s = NULL;
-    int rc = seen_load(a, ask_int(a, "task_id", 0), SEEN_STATES, &t, err);
+    int rc = seen_load(a, given_int(a, "task_id", 0), SEEN_STATES, &t, err);
 
     if (rc == 0)
         rc = find_step(a, &t, &s, err);

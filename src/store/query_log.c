@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// sqlite_query_log.c - the durable log: transition rows of tasks and steps behind a cursor, as
+// query_log.c - the durable log: transition rows of tasks and steps behind a cursor, as
 // events.
 //
-// The two tables have ids of their own, given in order of commits, and the cursor has one place for
-// each. A batch takes up to `limit` rows of either and merges the two lists, never leaving the
+// The two tables have ids of their own, and the cursor has one place for each. A batch takes up to `limit` rows of either and merges the two lists, never leaving the
 // order of ids within one: so the cursor behind each event is exact, and a reader that stops
 // anywhere loses nothing and gets nothing twice.
 //
@@ -13,10 +12,11 @@
 // task. What a batch cannot see any more (its list of steps was cut) is looked up.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "model/change.h"
-#include "store/sqlite_query.h"
+#include "store/query_seen.h"
 
 struct cursor {
     int64_t task, step; // ids of the last rows given
@@ -54,7 +54,7 @@ static const char task_sql[] =
     " FROM tasker_task_transitions r JOIN tasker_tasks t ON t.task_id = r.task_id"
     " JOIN tasker_named_tasks nt ON nt.named_task_id = t.named_task_id"
     " JOIN tasker_task_namespaces n ON n.task_namespace_id = nt.task_namespace_id"
-    " WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
+    " WHERE r.id > $1 AND r.id <= $2 ORDER BY r.id LIMIT $3";
 
 static const char step_sql[] =
     "SELECT r.id, s.task_id, s.workflow_step_id, r.created_at, r.from_state, r.to_state, nt.name, "
@@ -66,7 +66,7 @@ static const char step_sql[] =
     " JOIN tasker_tasks t ON t.task_id = s.task_id"
     " JOIN tasker_named_tasks nt ON nt.named_task_id = t.named_task_id"
     " JOIN tasker_task_namespaces n ON n.task_namespace_id = nt.task_namespace_id"
-    " WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
+    " WHERE r.id > $1 AND r.id <= $2 ORDER BY r.id LIMIT $3";
 
 // ---- reading
 
@@ -90,29 +90,93 @@ static int read_cursor(struct span text, struct cursor *ret, tasker_error *err)
     return TASKER_E_INVALID;
 }
 
-static int read_entries(struct ask *a, const char *sql, int64_t after, int64_t limit,
+// ---- the end of the log
+//
+// SQLite gives ids in the order of commits. On PostgreSQL they come from sequences, so a row may become visible after
+// one with a higher id. What is visible at one moment is whole once every transaction that was under way at that moment
+// has ended: until then nothing beyond is given.
+
+#define END_TRIES 25
+#define END_NAP_US 2000
+
+static int read_end(struct inquiry *a, struct cursor *ret, struct span *ret_horizon, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = ask_plain(a,
+                       a->postgres ? "SELECT (SELECT max(id) FROM tasker_task_transitions),"
+                                     " (SELECT max(id) FROM tasker_workflow_step_transitions),"
+                                     " pg_snapshot_xmax(pg_current_snapshot())::text"
+                                   : "SELECT (SELECT max(id) FROM tasker_task_transitions),"
+                                     " (SELECT max(id) FROM tasker_workflow_step_transitions), ''",
+                       &rows, err);
+
+    if (rc == 0)
+        rc = rows_next(&rows, err);
+    if (rc < 0)
+        return rc;
+    *ret = (struct cursor){rows_int(&rows, 0), rows_int(&rows, 1)};
+    *ret_horizon = rows_keep(&rows, 2);
+    return ask_nomem(a, err);
+}
+
+// A new snapshot: has everything ended that was under way at the horizon?
+static int is_past(struct inquiry *a, struct span horizon, bool *ret, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    const struct value value = {.kind = VALUE_TEXT, .text = horizon};
+
+    a->ops->rollback(a);
+    int rc = a->ops->begin(a, false, err);
+    if (rc == 0)
+        rc = ask_with(a, "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8", &value, 1, &rows, err);
+    if (rc == 0)
+        rc = rows_next(&rows, err);
+    if (rc < 0)
+        return rc;
+    *ret = rows_bool(&rows, 0);
+    return 0;
+}
+
+// The last ids that may be given now. TASKER_E_BUSY: a transaction that has been under way for long keeps it open.
+static int find_end(struct inquiry *a, struct cursor *ret, tasker_error *err)
+{
+    struct span horizon = {NULL, 0};
+    bool past = !a->postgres;
+    int rc = read_end(a, ret, &horizon, err);
+
+    for (int i = 0; i < END_TRIES && rc == 0 && !past; i++) {
+        rc = is_past(a, horizon, &past, err);
+        if (rc == 0 && !past)
+            usleep(END_NAP_US);
+    }
+    return rc == 0 && !past ? err_set(err, TASKER_E_BUSY, "a transaction under way keeps the end of the log open") : rc;
+}
+
+static int read_entries(struct inquiry *a, const char *sql, int64_t after, int64_t end, int64_t limit,
                         struct entries *ret, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare_id(a, sql, after, &stmt, err);
+    const struct value values[] = {{.kind = VALUE_INT, .number = after},
+                                   {.kind = VALUE_INT, .number = end},
+                                   {.kind = VALUE_INT, .number = limit}};
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = ask_with(a, sql, values, 3, &rows, err);
 
     if (rc < 0)
         return rc;
-    sqlite3_bind_int64(stmt, 2, limit);
     ret->list = arena_alloc(&a->arena, (size_t)limit * sizeof(*ret->list));
-    while (ret->list != NULL && (rc = ask_next(a, stmt, err)) == 1) {
+    while (ret->list != NULL && (rc = rows_next(&rows, err)) == 1) {
         struct entry *e = &ret->list[ret->count++];
-        e->id = sqlite3_column_int64(stmt, 0);
-        e->task_id = sqlite3_column_int64(stmt, 1);
-        e->step_id = sqlite3_column_int64(stmt, 2);
-        e->at = column_time(stmt, 3);
-        e->from = column_state(stmt, 4);
-        e->to = column_state(stmt, 5);
-        e->task_name = column_text(a, stmt, 6);
-        e->namespace_name = column_text(a, stmt, 7);
-        e->version = column_text(a, stmt, 8);
-        e->step_name = column_text(a, stmt, 9);
-        e->metadata = column_text(a, stmt, 10);
+        e->id = rows_int(&rows, 0);
+        e->task_id = rows_int(&rows, 1);
+        e->step_id = rows_int(&rows, 2);
+        e->at = rows_time(&rows, 3);
+        e->from = rows_state(&rows, 4);
+        e->to = rows_state(&rows, 5);
+        e->task_name = rows_keep(&rows, 6);
+        e->namespace_name = rows_keep(&rows, 7);
+        e->version = rows_keep(&rows, 8);
+        e->step_name = rows_keep(&rows, 9);
+        e->metadata = rows_keep(&rows, 10);
     }
     ret->cut = ret->count == (size_t)limit;
     return rc < 0 ? rc : ask_nomem(a, err);
@@ -131,27 +195,24 @@ static bool is_start(const struct entry *e)
 }
 
 // Are there rows of the task in the rest of `steps`, or behind it, that are not later than `end`?
-static int steps_before(struct ask *a, const struct entries *steps, const struct entry *end,
+static int steps_before(struct inquiry *a, const struct entries *steps, const struct entry *end,
                         bool *ret, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
+    CLEANUP(rows_close) struct rows rows = {0};
 
     *ret = false;
     for (size_t i = steps->next; i < steps->count && !*ret; i++)
         *ret = steps->list[i].task_id == end->task_id && steps->list[i].at <= end->at;
     if (*ret || !steps->cut || steps->count == 0)
         return 0;
-    int rc = ask_prepare_id(
-        a,
-        "SELECT r.created_at FROM tasker_workflow_steps s"
+    const struct value values[] = {{.kind = VALUE_INT, .number = end->task_id},
+                                   {.kind = VALUE_INT, .number = steps->list[steps->count - 1].id}};
+    int rc = ask_with(a, "SELECT r.created_at FROM tasker_workflow_steps s"
         " JOIN tasker_workflow_step_transitions r ON r.workflow_step_id = s.workflow_step_id"
-        " WHERE s.task_id = ?1 AND r.id > ?2",
-        end->task_id, &stmt, err);
-    if (rc < 0)
-        return rc;
-    sqlite3_bind_int64(stmt, 2, steps->list[steps->count - 1].id);
-    while (!*ret && (rc = ask_next(a, stmt, err)) == 1)
-        *ret = column_time(stmt, 0) <= end->at;
+        " WHERE s.task_id = $1 AND r.id > $2",
+        values, 2, &rows, err);
+    while (!*ret && (rc = rows_next(&rows, err)) == 1)
+        *ret = rows_time(&rows, 0) <= end->at;
     return rc < 0 ? rc : 0;
 }
 
@@ -165,7 +226,7 @@ static bool start_before(const struct entries *tasks, const struct entry *step)
 }
 
 // Which list gives the next event. When both wait for each other, time decides.
-static int choose(struct ask *a, struct entries *tasks, struct entries *steps, struct entries **ret,
+static int choose(struct inquiry *a, struct entries *tasks, struct entries *steps, struct entries **ret,
                   tasker_error *err)
 {
     const struct entry *task = head(tasks), *step = head(steps);
@@ -215,9 +276,9 @@ static const struct {
     {"code", "error_code", false},       {"retry_at", "retry_at", true},
 };
 
-static void write_details(struct ask *a, const struct entry *e)
+static void write_details(struct inquiry *a, const struct entry *e)
 {
-    const struct json *meta = ask_parse(a, e->metadata);
+    const struct json *meta = ask_json(a, e->metadata);
     int64_t at;
 
     for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
@@ -242,7 +303,7 @@ static const char *event_name(const struct entry *e)
     return note_names[released ? NOTE_TASK_RELEASED : task_events[e->to]];
 }
 
-static void write_event(struct ask *a, const struct entry *e, const struct cursor *c)
+static void write_event(struct inquiry *a, const struct entry *e, const struct cursor *c)
 {
     jw_open(a->out, '{');
     jw_kstr(a->out, "event", event_name(e));
@@ -262,17 +323,23 @@ static void write_event(struct ask *a, const struct entry *e, const struct curso
     jw_close(a->out, '}');
 }
 
-int query_log(struct ask *a, tasker_error *err)
+int query_log(struct inquiry *a, tasker_error *err)
 {
     struct entries tasks = {0}, steps = {0}, *from = NULL;
-    struct cursor c = {0, 0};
-    int64_t limit = ask_limit(a, 100), given = 0;
-    int rc = read_cursor(ask_text(a, "after"), &c, err);
+    struct cursor c = {0, 0}, end = {0, 0};
+    int64_t limit = given_limit(a, 100), given = 0;
+    int rc = read_cursor(given_text(a, "after"), &c, err);
 
     if (rc == 0)
-        rc = read_entries(a, task_sql, c.task, limit, &tasks, err);
+        rc = find_end(a, &end, err);
+    if (rc == TASKER_E_BUSY) {  // nothing yet; the caller comes again
+        end = c;
+        rc = 0;
+    }
     if (rc == 0)
-        rc = read_entries(a, step_sql, c.step, limit, &steps, err);
+        rc = read_entries(a, task_sql, c.task, end.task, limit, &tasks, err);
+    if (rc == 0)
+        rc = read_entries(a, step_sql, c.step, end.step, limit, &steps, err);
     if (rc < 0)
         return rc;
     jw_open(a->out, '{');
@@ -293,19 +360,13 @@ int query_log(struct ask *a, tasker_error *err)
     return 0;
 }
 
-int query_log_end(struct ask *a, tasker_error *err)
+int query_log_end(struct inquiry *a, tasker_error *err)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *stmt = NULL;
-    int rc = ask_prepare(a,
-                         "SELECT (SELECT max(id) FROM tasker_task_transitions),"
-                         " (SELECT max(id) FROM tasker_workflow_step_transitions)",
-                         &stmt, err);
+    struct cursor c = {0, 0};
+    int rc = find_end(a, &c, err);
 
-    if (rc == 0)
-        rc = ask_next(a, stmt, err);
     if (rc < 0)
         return rc;
-    struct cursor c = {sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
     jw_open(a->out, '{');
     write_cursor(a->out, &c);
     jw_close(a->out, '}');

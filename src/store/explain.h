@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// sqlite_explain.h - the reasons that an explanation is made of. sqlite_query_explain.c finds them,
-// sqlite_explain_text.c says them.
+// explain.h - the reasons that an explanation is made of. query_explain.c finds them,
+// explain_text.c says them.
 //
 // Adding a reason is one row here, one place that finds it and one sentence.
-#ifndef STORE_SQLITE_EXPLAIN_H
-#define STORE_SQLITE_EXPLAIN_H
+#ifndef STORE_EXPLAIN_H
+#define STORE_EXPLAIN_H
 
-#include "store/sqlite_query.h"
+#include "store/query_seen.h"
 
 #define TASK_REASONS(X)                                                                            \
     X(FINISHED, "finished")                                                                        \
@@ -81,6 +81,6 @@ const struct seen_offer *explain_offer(const struct explanation *x, const struct
 size_t explain_blockers(struct explanation *x, size_t step, uint32_t *ret, size_t max);
 
 // explain_write writes the answer.
-void explain_write(struct ask *a, struct explanation *x);
+void explain_write(struct inquiry *a, struct explanation *x);
 
 #endif

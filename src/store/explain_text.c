@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// sqlite_explain_text.c - explanations as JSON: for each reason its sentence and the members that
+// explain_text.c - explanations as JSON: for each reason its sentence and the members that
 // go with it.
 //
 // One function per reason; each writes "explanation" last, after the members that a program would
@@ -7,13 +7,13 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "store/sqlite_explain.h"
+#include "store/explain.h"
 
 #define NAMES_MAX 20 // names listed in one sentence
 
 #define SENTENCE_MAX ((size_t)64 << 10) // more than any sentence has: names and reasons are cut
 
-static void end_sentence(struct ask *a, const char *key, struct buf *text)
+static void end_sentence(struct inquiry *a, const char *key, struct buf *text)
 {
     if (buf_failed(text))
         a->arena.failed = true;
@@ -32,7 +32,7 @@ static const char *iso(int64_t us, char out[TIME_TEXT_SIZE])
 
 // ---- steps
 
-static void say_done(struct ask *a, struct explanation *x, size_t i)
+static void say_done(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct buf text;
@@ -44,7 +44,7 @@ static void say_done(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_waiting(struct ask *a, struct explanation *x, size_t i)
+static void say_waiting(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct buf text;
@@ -72,7 +72,7 @@ static void say_waiting(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_blocked(struct ask *a, struct explanation *x, size_t i)
+static void say_blocked(struct inquiry *a, struct explanation *x, size_t i)
 {
     uint32_t names[NAMES_MAX];
     size_t n = explain_blockers(x, i, names, NAMES_MAX);
@@ -92,7 +92,7 @@ static void say_blocked(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_backoff(struct ask *a, struct explanation *x, size_t i)
+static void say_backoff(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     int64_t seconds = (s->wake_at - a->now + US_PER_SECOND - 1) / US_PER_SECOND;
@@ -109,7 +109,7 @@ static void say_backoff(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_running(struct ask *a, struct explanation *x, size_t i)
+static void say_running(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     const struct seen_offer *o = explain_offer(x, s);
@@ -135,7 +135,7 @@ static void say_running(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_offered(struct ask *a, struct explanation *x, size_t i)
+static void say_offered(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct buf text;
@@ -146,7 +146,7 @@ static void say_offered(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_no_worker(struct ask *a, struct explanation *x, size_t i)
+static void say_no_worker(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct buf text;
@@ -157,7 +157,7 @@ static void say_no_worker(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_ready(struct ask *a, struct explanation *x, size_t i)
+static void say_ready(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct buf text;
@@ -173,7 +173,7 @@ static void say_ready(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_waiting_for_task(struct ask *a, struct explanation *x, size_t i)
+static void say_waiting_for_task(struct inquiry *a, struct explanation *x, size_t i)
 {
     static const char *const why[TR_COUNT] = {
         [TR_FINISHED] = "did not run before the task ended",
@@ -189,7 +189,7 @@ static void say_waiting_for_task(struct ask *a, struct explanation *x, size_t i)
     jw_kstr(a->out, "explanation", why[x->reason]);
 }
 
-static void say_command(struct ask *a, struct explanation *x, const struct seen_step *s)
+static void say_command(struct inquiry *a, struct explanation *x, const struct seen_step *s)
 {
     struct buf text;
 
@@ -198,7 +198,7 @@ static void say_command(struct ask *a, struct explanation *x, const struct seen_
     end_sentence(a, "command", &text);
 }
 
-static void say_failed(struct ask *a, struct explanation *x, size_t i)
+static void say_failed(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     const struct json *message = json_get(s->failure, "error");
@@ -217,7 +217,7 @@ static void say_failed(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void say_cancelled(struct ask *a, struct explanation *x, size_t i)
+static void say_cancelled(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
     struct span why = meta_text_of(s->meta, "reason");
@@ -231,7 +231,7 @@ static void say_cancelled(struct ask *a, struct explanation *x, size_t i)
     end_sentence(a, "explanation", &text);
 }
 
-static void (*const say_step[SR_COUNT])(struct ask *, struct explanation *, size_t) = {
+static void (*const say_step[SR_COUNT])(struct inquiry *, struct explanation *, size_t) = {
     [SR_DONE] = say_done,
     [SR_WAITING_FOR_PARENTS] = say_waiting,
     [SR_BLOCKED_BY] = say_blocked,
@@ -245,7 +245,7 @@ static void (*const say_step[SR_COUNT])(struct ask *, struct explanation *, size
     [SR_CANCELLED] = say_cancelled,
 };
 
-static void write_step(struct ask *a, struct explanation *x, size_t i)
+static void write_step(struct inquiry *a, struct explanation *x, size_t i)
 {
     const struct seen_step *s = &x->task.steps[i];
 
@@ -315,7 +315,7 @@ static void task_sentence(const struct explanation *x, struct buf *text)
             (int)t->crashes);
 }
 
-static void write_owner(struct ask *a, const struct seen_lane *l)
+static void write_owner(struct inquiry *a, const struct seen_lane *l)
 {
     jw_key(a->out, "owner");
     if (l == NULL) {
@@ -406,7 +406,7 @@ static int64_t task_until(const struct explanation *x)
     return x->reason == TR_OWNER_SILENT && x->owner != NULL ? x->owner->expires_at : 0;
 }
 
-void explain_write(struct ask *a, struct explanation *x)
+void explain_write(struct inquiry *a, struct explanation *x)
 {
     const struct seen_task *t = &x->task;
     struct buf text;
