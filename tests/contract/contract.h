@@ -33,6 +33,8 @@ struct backend {
 
 // contract_run runs the whole suite; returns the number of failed tests.
 int contract_run(const struct backend *b);
+// contract_use makes the worlds of other tests be of this backend.
+void contract_use(const struct backend *b);
 
 #define T0 INT64_C(1780000000000000)
 #define LEASE (10 * US_PER_SECOND)
