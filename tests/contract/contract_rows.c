@@ -362,6 +362,77 @@ static void loading_survives_a_failed_allocation(void **state)
     }
 }
 
+static struct change *update_step(struct script *s, int64_t step, int attempts)
+{
+    struct change *c = script_add(s, CH_STEP_UPDATE);
+    c->step_update.step_id = step;
+    c->step_update.attempts = attempts;
+    c->step_update.backoff_seconds = -1;
+    return c;
+}
+
+static void put_offer(struct script *s, int64_t token, int attempt)
+{
+    struct change *c = script_add(s, CH_OFFER_INSERT);
+    c->offer.token = token;
+    c->offer.task_id = 1;
+    c->offer.step_id = 1;
+    c->offer.attempt = attempt;
+    c->offer.handler_class = SPAN("A");
+}
+
+// A backend may write kinds together; what one object goes through still ends as the list says.
+static void changes_of_one_object_take_effect_in_their_order(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    struct script s = {0};
+    owner_begin(&o, w->a, T0);
+    script_task(w, &s, 1, 1, true);
+    for (int i = 1; i <= 4; i++)
+        script_row(&s, CH_STEP_ROW, 1, i % 2 ? ST_PENDING : ST_IN_PROGRESS, i % 2 ? ST_IN_PROGRESS : ST_PENDING,
+                   i * 10, T0, "{}");
+    struct change *c = update_step(&s, 1, 1);
+    c->step_update.set_results = true;
+    c->step_update.results = SPAN("[1]");
+    (void)update_step(&s, 1, 2);
+    (void)update_step(&s, 2, 7);
+    (void)update_step(&s, 1, 3);
+    script_add(&s, CH_TASK_COMPLETE)->complete = (typeof(c->complete)){1, true};
+    script_add(&s, CH_TASK_COMPLETE)->complete = (typeof(c->complete)){1, false};
+    struct change again = s.list[1]; // the task's active row
+    script_add(&s, CH_ACTIVE_DELETE)->active.task_id = 1;
+    s.list[s.count++] = again;
+    s.list[s.count - 1].active.crashes = 4;
+    put_offer(&s, 50, 1);
+    script_add(&s, CH_OFFER_CANCEL)->offer.token = 50;
+    put_offer(&s, 51, 1);
+    script_add(&s, CH_OFFER_DELETE)->offer.token = 51;
+    put_offer(&s, 51, 2);
+    script_add(&s, CH_LANE_CLASSES)->lane.classes = SPAN("[\"A\"]");
+    script_add(&s, CH_LANE_CLASSES)->lane.classes = SPAN("[\"B\"]");
+    assert_int_equal(owner_write(&o, &s), OUT_COMMITTED);
+
+    static const struct {
+        const char *sql;
+        int64_t wanted;
+    } looks[] = {
+        {"SELECT count(*) FROM tasker_workflow_step_transitions", 4},
+        {"SELECT sort_key FROM tasker_workflow_step_transitions WHERE most_recent", 40},
+        {"SELECT attempts FROM tasker_workflow_steps WHERE workflow_step_id = 1", 3},
+        {"SELECT attempts FROM tasker_workflow_steps WHERE workflow_step_id = 2", 7},
+        {"SELECT count(*) FROM tasker_workflow_steps WHERE CAST(results AS text) = '[1]'", 1},
+        {"SELECT count(*) FROM tasker_tasks WHERE NOT complete", 1},
+        {"SELECT crashes FROM tasker_core_active", 4},
+        {"SELECT count(*) FROM tasker_core_dispatch WHERE token = 50 AND cancel", 1},
+        {"SELECT attempt FROM tasker_core_dispatch WHERE token = 51", 2},
+        {"SELECT count(*) FROM tasker_core_lanes WHERE classes = '[\"B\"]'", 1},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+        assert_int_equal(world_number(w, "%s", looks[i].sql), looks[i].wanted);
+    owner_end(&o);
+}
+
 const struct CMUnitTest contract_row_tests[] = {
     CONTRACT_TEST(a_new_task_is_read_back_whole),
     CONTRACT_TEST(tables_hold_what_the_rails_engine_would_read),
@@ -375,5 +446,6 @@ const struct CMUnitTest contract_row_tests[] = {
     CONTRACT_TEST(what_handlers_wrote_is_kept),
     CONTRACT_TEST(a_second_connection_reads_what_the_first_wrote_before_it_closed),
     CONTRACT_TEST(loading_survives_a_failed_allocation),
+    CONTRACT_TEST(changes_of_one_object_take_effect_in_their_order),
     CONTRACT_END,
 };
