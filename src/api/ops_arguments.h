@@ -69,6 +69,37 @@ static const tasker_argument annotation_list_arguments[] = {
 static const tasker_argument annotation_types_arguments[] = {
     ANNOTATION_TYPE_FILTERS(FILTER_ARGUMENT) PAGE, END};
 
+// ---- insights
+
+#define SINCE                                                                                      \
+    {                                                                                              \
+        "since", "time", "look at what happened at this time or later", 0, 0                       \
+    }
+#define TEMPLATE_NAME                                                                              \
+    {"namespace", "string", "only of this namespace", 0, 0},                                       \
+        {"name", "string", "only of templates of this name", 0, 0},                                \
+    {                                                                                              \
+        "version", "string", "only of this version", 0, 0                                          \
+    }
+#define LIMIT                                                                                      \
+    {                                                                                              \
+        "limit", "integer", "how many, 1 to 1000", 0, 0                                            \
+    }
+
+static const tasker_argument task_context_arguments[] = {
+    {"task_id", "integer", "id of the task", 0, 1},
+    {"task_ids", "integers", "ids of several tasks", 0, 0},
+    END};
+static const tasker_argument step_readiness_arguments[] = {
+    {"task_id", "integer", "id of the task", 0, 1},
+    {"task_ids", "integers", "ids of several tasks", 0, 0},
+    {"step_ids", "integers", "only these steps", 0, 0},
+    {"only", "string",
+     "ready, blocked_by_dependencies, blocked_by_retry, pending, failed, in_progress or complete", 0, 0},
+    END};
+static const tasker_argument since_arguments[] = {SINCE, END};
+static const tasker_argument slowest_arguments[] = {SINCE, TEMPLATE_NAME, LIMIT, END};
+
 // ---- tasks, steps, templates
 
 static const tasker_argument task_arguments[] = {TASK_ID, END};

@@ -57,6 +57,33 @@
 //   annotation.list "annotations": "annotation_id", "task_id", "type", "annotation", "created_at"
 //   annotation.types "annotation_types", oldest first: "annotation_type_id", "name", "description",
 //     "annotations", "created_at"
+// - task.context {task_id or task_ids}: {"contexts": [{"task_id", "named_task_id", "status",
+//   "total_steps", "pending_steps", "in_progress_steps", "completed_steps", "failed_steps",
+//   "ready_steps", "execution_status", "recommended_action", "completion_percentage",
+//   "health_status", "urgency", "can_proceed"}]}, by id, unknown ones of several left out
+// - step.readiness {task_id or task_ids, step_ids, only}: {"steps": [{"step_id", "task_id",
+//   "named_step_id", "name", "state", "ready", "blocking_reason", "dependencies_satisfied",
+//   "dependency_status", "total_parents", "completed_parents", "retry_eligible", "retry_status",
+//   "attempts", "retry_limit", "last_failure_at", "next_retry_at", "seconds_until_ready",
+//   "backoff_type", "backoff_request_seconds", "effective_backoff_seconds", "last_attempted_at"}]}.
+//   blocking_reason: null when ready, else the first of dependencies_not_satisfied,
+//   retry_not_eligible, invalid_state, not_retryable, in_process, processed, in_backoff.
+// - task.dag {task_id}: {"task_id", "steps": [{"step_id", "name", "parent_step_ids",
+//   "child_step_ids", "parent_count", "child_count", "is_root_step", "is_leaf_step",
+//   "min_depth_from_root" (null: deeper than 50, or never reached)}]}
+// - task.levels {task_id}: {"task_id", "levels", "steps": [{"step_id", "name", "level"}]}: longest
+//   paths from a root; steps of a cycle and behind it are left out
+// - analytics.metrics {since (an hour ago)}: the columns of get_analytics_metrics_v01
+// - health.score {since (an hour ago)}: {"score", "label", "failed_tasks": PART, "exhausted_steps":
+//   PART, "late_tasks": PART, "since"}; PART: {"count", "of", "lost"}. score: 100 less what the
+//   parts lost: 50 * failed / ended tasks, 20 * exhausted / steps in error, 30 * late / queued
+// - task.slowest, step.slowest {since (24 hours ago), namespace, name, version, limit (10)}:
+//   {"tasks" or "steps": [...], "since"}, with "duration_seconds" from creation
+// - template.stats {since (24 hours ago), namespace, name, version, limit (100)}: {"templates":
+//   [{"named_task_id", "namespace", "name", "version", "tasks", a count for each state, "steps",
+//   "attempts", "retries", "retried_steps", "success_rate", "p50_seconds", "p95_seconds",
+//   "p99_seconds", "max_seconds", "mean_seconds"}], "since"}: of tasks created since then;
+//   durations of complete ones, from the last start
 // - template.show {namespace ("default"), name, version ("latest")}: the same members and
 //   "definition", the canonical form
 // - health {}: {"tasks": {state: count}, "steps": {state: count}, "unfinished", "unservable",
@@ -96,7 +123,16 @@
     X(namespace_list, "namespace.list")                                                            \
     X(system_list, "system.list")                                                                  \
     X(annotation_list, "annotation.list")                                                          \
-    X(annotation_types, "annotation.types")
+    X(annotation_types, "annotation.types")                                                        \
+    X(task_context, "task.context")                                                                \
+    X(step_readiness, "step.readiness")                                                            \
+    X(task_dag, "task.dag")                                                                        \
+    X(task_levels, "task.levels")                                                                  \
+    X(analytics_metrics, "analytics.metrics")                                                      \
+    X(health_score, "health.score")                                                                \
+    X(task_slowest, "task.slowest")                                                                \
+    X(step_slowest, "step.slowest")                                                                \
+    X(template_stats, "template.stats")
 
 // Writing operations, one function each for both.
 #define OPERATIONS(X)
