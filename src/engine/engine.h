@@ -62,9 +62,10 @@ struct submission {
     struct blob *context;  // taken over
     char *initiator, *source_system, *reason;  // owned
     char *tags, *bypass_steps;                 // JSON text or NULL, owned
-    char identity[129];                        // "": the lane makes a UUID
+    char identity[129];                        // "": the lane makes a UUID, once, and says so in named_here
     int64_t requested_at, run_at, timeout_us;  // run_at 0: now; timeout 0: the template's
     uint8_t priority;
+    bool named_here;       // a duplicate can only be the task itself, from a turn that was committed unheard
     bool return_existing;  // a duplicate gives the first task's id as success
 };
 void submission_done(struct submission *s);

@@ -75,6 +75,7 @@ struct lane_thread {
     pthread_t thread;
     bool running;                  // the thread was started
     int64_t last_now, last_monotonic;
+    struct doubt doubt;
     bool cut_off;                  // the database can not be reached
     int64_t cut_off_at;
     // under engine.lock:

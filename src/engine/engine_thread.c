@@ -342,16 +342,7 @@ static void commit(struct lane_thread *t, const struct turn *turn, struct turn_r
     const struct store_ops *ops = t->store->ops;
     tasker_error err = {0};
     lock_store(t);
-    if (r->outcome == OUT_UNKNOWN)
-        r->outcome = ops->resolve(t->store, turn);
-    else
-        r->outcome = OUT_RETRY;
-    if (r->outcome == OUT_RETRY)
-        ops->commit(t->store, turn, r);
-    if (r->outcome == OUT_UNKNOWN) {
-        lane_outcome(t->lane, t->last_now, r);
-        r->outcome = ops->resolve(t->store, turn);
-    }
+    turn_carry_out(t->store, t->lane, t->last_now, turn, &t->doubt, r);
     bool noted = r->outcome != OUT_COMMITTED && r->outcome != OUT_REFUSED;
     if (noted)
         err = r->error;

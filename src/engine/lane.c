@@ -426,7 +426,7 @@ static bool refuse_input(struct lane *l, struct lane_input *in, const struct tur
     struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = r->error};
     if (in->kind == IN_SUBMIT && r->existing_task_id != 0) {
         a.id = r->existing_task_id;
-        if (in->submit.return_existing)
+        if (in->submit.return_existing || in->submit.named_here)
             a.error.code = 0;
     }
     if (in->ticket)

@@ -30,21 +30,16 @@ static bool keeps(const struct lane *l, const struct submission *s, int64_t now)
 
 static struct task *create(struct lane *l, struct submission *s, bool own)
 {
-    const char *identity = s->identity;
-    if (identity[0] == '\0') {
-        char *uuid = arena_alloc(&l->d.arena, UUID_TEXT_SIZE);
-        if (!uuid) {
-            l->d.failed = true;
-            return NULL;
-        }
-        identity = uuid_v7(l->d.now, &l->rng, uuid);
+    if (s->identity[0] == '\0') {  // once: deciding again what was committed after all must not make another task
+        (void)uuid_v7(l->d.now, &l->rng, s->identity);
+        s->named_here = true;
     }
     struct task_request r = {.tpl = s->tpl,
                              .context = s->context,
                              .initiator = span_of(s->initiator),
                              .source_system = span_of(s->source_system),
                              .reason = span_of(s->reason),
-                             .identity = span_of(identity),
+                             .identity = span_of(s->identity),
                              .tags = span_of(s->tags),
                              .bypass_steps = span_of(s->bypass_steps),
                              .requested_at = s->requested_at ? s->requested_at : l->d.now,

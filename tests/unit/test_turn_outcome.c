@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// test_turn_outcome.c - turns whose outcome is unknown: what was committed unheard is found and not done again, whenever it
+// reaches the database and whatever became of the lane meanwhile.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/lane_rig.h"
+#include "engine/lane.h"
+#include "store/sqlite.h"
+
+static struct rig r;
+static struct template *tpl;
+static struct doubt doubt;
+static int broken;           // so many commits break: the connection is lost with them on their way
+static struct store network; // what is between the lane and rig_store
+
+static void commit(struct store *s, const struct turn *t, struct turn_result *ret)
+{
+    (void)s;
+    if (broken > 0) {
+        broken--;
+        ret->outcome = OUT_UNKNOWN;
+        return;
+    }
+    rig_store->ops->commit(rig_store, t, ret);
+}
+
+static enum commit_outcome resolve(struct store *s, const struct turn *t)
+{
+    (void)s;
+    return rig_store->ops->resolve(rig_store, t);
+}
+
+static int64_t tasks(void)
+{
+    sqlite3_stmt *st;
+    assert_int_equal(sqlite3_prepare_v2(sqlite_of(rig_store)->db, "SELECT count(*) FROM tasker_tasks", -1, &st, NULL), 0);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return n;
+}
+
+// The lane's next turn that has changes to commit.
+static const struct turn *submitted_turn(void)
+{
+    for (int i = 0; i < 20; i++) {
+        const struct turn *t = lane_step(r.lane, rig_now);
+        rig_act(&r);
+        if (!t)
+            continue;
+        for (size_t k = 0; k < t->change_count; k++)
+            if (t->changes[k].kind == CH_TASK_INSERT)
+                return t;
+        rig_commit(&r, t);
+        lane_outcome(r.lane, rig_now, &r.result);
+    }
+    fail_msg("the lane creates no task");
+    return NULL;
+}
+
+static void carry_out(const struct turn *t)
+{
+    turn_carry_out(&network, r.lane, rig_now, t, &doubt, &r.result);
+    lane_outcome(r.lane, rig_now, &r.result);
+    rig_act(&r);
+}
+
+static int begin(void **state)
+{
+    static struct store_ops ops;
+    if (rig_fresh(state) < 0)
+        return -1;
+    ops = *rig_store->ops;
+    ops.commit = commit;
+    ops.resolve = resolve;
+    network.ops = &ops;
+    doubt = (struct doubt){0};
+    broken = 1;
+    tpl = rig_template(HEAD("outcome") STEP("a", "A", ""));
+    rig_open(&r, "1/1");
+    rig_start(&r);
+    rig_worker(&r, 1, "A", 1);
+    return 0;
+}
+
+static int end(void **state)
+{
+    rig_close(&r);
+    return rig_gone(state);
+}
+
+static void a_turn_that_arrives_after_it_was_asked_for_is_not_done_twice(void **state)
+{
+    (void)state;
+    struct turn_result late;
+    turn_result_init(&late);
+    size_t n = rig_submit(&r, tpl);
+    const struct turn *t = submitted_turn();
+    int64_t lane = t->lane;
+    r.result.outcome = OUT_COMMITTED;
+    carry_out(t);
+    assert_int_equal(r.result.outcome, OUT_RETRY);        // nothing is there
+    rig_store->ops->commit(rig_store, t, &late);          // now it arrives
+    assert_int_equal(late.outcome, OUT_COMMITTED);
+    turn_result_done(&late);
+    rig_now += SECOND;
+    t = lane_step(r.lane, rig_now);
+    assert_non_null(t);
+    carry_out(t);
+    assert_int_equal(r.result.outcome, OUT_COMMITTED);    // fenced by itself, which is found out
+    assert_true(r.told[n].answered);
+    assert_int_equal(r.told[n].code, 0);
+    assert_int_equal(tasks(), 1);
+    assert_int_equal(t->lane, lane);
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_state(r.told[n].id, NULL), ST_IN_PROGRESS);
+}
+
+static void a_lane_taken_over_is_fenced_also_when_its_turn_was_in_doubt(void **state)
+{
+    (void)state;
+    rig_submit(&r, tpl);
+    const struct turn *t = submitted_turn();
+    r.result.outcome = OUT_COMMITTED;
+    carry_out(t);
+    assert_int_equal(r.result.outcome, OUT_RETRY);
+    rig_sql("DELETE FROM tasker_core_lanes");
+    rig_now += SECOND;
+    carry_out(lane_step(r.lane, rig_now));
+    assert_int_equal(r.result.outcome, OUT_FENCED);
+    rig_pass(&r, SECOND);
+    assert_int_equal(tasks(), 1);
+}
+
+static void a_submission_committed_unheard_by_a_lane_that_is_gone_is_one_task(void **state)
+{
+    (void)state;
+    struct turn_result unheard;
+    turn_result_init(&unheard);
+    size_t n = rig_submit(&r, tpl);
+    const struct turn *t = submitted_turn();
+    rig_store->ops->commit(rig_store, t, &unheard);
+    assert_int_equal(unheard.outcome, OUT_COMMITTED);
+    turn_result_done(&unheard);
+    rig_sql("DELETE FROM tasker_core_lanes");
+    r.result.outcome = OUT_COMMITTED;
+    carry_out(t);
+    assert_int_equal(r.result.outcome, OUT_FENCED);       // nothing can tell any more that it was committed
+    rig_pass(&r, SECOND);
+    assert_true(r.told[n].answered);
+    assert_int_equal(r.told[n].code, 0);                  // the identity finds what is there
+    assert_int_equal(tasks(), 1);
+    assert_int_equal(rig_state(r.told[n].id, NULL), ST_IN_PROGRESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_turn_that_arrives_after_it_was_asked_for_is_not_done_twice, begin, end),
+        cmocka_unit_test_setup_teardown(a_lane_taken_over_is_fenced_also_when_its_turn_was_in_doubt, begin, end),
+        cmocka_unit_test_setup_teardown(a_submission_committed_unheard_by_a_lane_that_is_gone_is_one_task, begin, end),
+    };
+    return cmocka_run_group_tests_name("unknown outcomes", tests, NULL, NULL);
+}
