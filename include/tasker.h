@@ -130,9 +130,8 @@ typedef struct tasker tasker;
  *   "max_active_tasks"            tasks that this engine keeps in memory (default 4096), not counting those that
  *                                 wait for a worker of another process (up to 15 times as many)
  *   "lanes"                       threads that drive tasks, each with a connection of its own, 1 to 16 (default 1; SQLite
- *                                 has one writer and one lane). What is limited is divided among them: limits of this
- *                                 list (an engine has never more lanes than its smallest limit), a worker's places, and
- *                                 a template's max_concurrent_steps, of which each lane has one at least
+ *                                 has one writer and one lane). Limits and the places of workers count for all of them;
+ *                                 tasks go in order of priority in each of them
  *   "class_limits"                {"HandlerClass": n, ...}: steps of a class that run at once in this engine
  *   "template_limits"             {"namespace/name": n, ...}: steps of a template's tasks that run at once
  *   "queue_limit"                 submissions and commands that may wait; beyond it they answer TASKER_E_BUSY

@@ -145,8 +145,6 @@ static struct lane_input *worker_input(int64_t id, const char *const *classes, s
 static int introduce(struct worker *w, size_t lane, const char *const *classes, size_t count, int places,
                      tasker_error *err)
 {
-    if (places == 0)
-        return 0;
     struct lane_input *in = worker_input(w->id, classes, count, places);
     struct lane_input *farewell = lane_input_new(IN_WORKER_CLOSE);
     int rc = in && farewell ? engine_push(&w->engine->lanes[lane], in, err) : err_nomem(err);
@@ -180,7 +178,7 @@ int engine_worker_open(struct engine *e, const char *const *classes, size_t coun
     pthread_mutex_unlock(&e->desk_lock);
     int rc = 0;
     for (size_t i = 0; i < e->lane_count && rc == 0; i++)
-        rc = introduce(w, i, classes, count, share_of(concurrency, i, e->lane_count), err);
+        rc = introduce(w, i, classes, count, concurrency, err);
     if (rc < 0) {
         engine_worker_close(w);
         return rc;

@@ -167,12 +167,12 @@ static int start_lane(struct engine *e, size_t i, tasker_error *err)
 {
     struct lane_thread *t = &e->lanes[i];
     t->engine = e;
-    if (share_options(t, i, e->lane_count) < 0)
-        return err_nomem(err);
+    share_options(t, i, e->lane_count);
     struct lane_config config = {.name = e->options.name,
                                  .process = e->process,
                                  .database_id = t->store->ops->database_id(t->store),
                                  .options = &t->share,
+                                 .tally = e->tally,
                                  .seed = rng_seed_system()};
     t->lane = lane_new(&config);
     return t->lane ? start_thread(t, err) : err_nomem(err);
@@ -220,9 +220,9 @@ static void free_engine(struct engine *e)
         store_close(e->reader);
     for (size_t i = 0; i < LANES_MAX; i++) {
         store_close(e->lanes[i].store);
-        share_done(&e->lanes[i]);
         mem_free(e->lanes[i].overdue);
     }
+    tally_free(e->tally);
     engine_options_done(&e->options);
     mem_free(e);
 }
@@ -240,6 +240,8 @@ int engine_open(const char *uri, struct engine_options *options, struct engine *
     init_locks(e);
     describe_process(e);
     int rc = name_engine(e) < 0 ? err_nomem(err) : open_stores(e, uri, err);
+    if (rc == 0 && e->lane_count > 1 && !(e->tally = tally_new()))
+        rc = err_nomem(err);
     for (size_t i = 0; i < e->lane_count && rc == 0; i++)
         rc = start_lane(e, i, err);
     if (rc < 0) {

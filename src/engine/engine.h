@@ -30,7 +30,7 @@ struct engine_options {
     int64_t thorough_us;  // how often a lane looks at the rows although nobody gave a hint
     int64_t step_timeout_us, task_timeout_us;  // defaults for templates that give none; 0: none
     int32_t max_concurrent_steps, max_active_tasks, queue_limit, max_crashes;
-    int32_t lanes;  // threads with a connection each, 1..LANES_MAX; fewer when a limit is smaller, one on SQLite
+    int32_t lanes;  // threads with a connection each, 1..LANES_MAX; one on SQLite
     bool identity_hash;  // default identity strategy is "hash"
     struct limit *class_limits, *template_limits;
     size_t class_limit_count, template_limit_count;

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "engine/lane.h"
+#include "engine/tally.h"
 
 // Somebody who waits for answers.
 struct waiter {
@@ -53,7 +54,7 @@ struct worker {
     pthread_cond_t ready;
     int fd;
     bool signalled, closed;
-    struct lane_input *farewells[LANES_MAX];  // made at the beginning: closing must not fail; NULL: not served by that lane
+    struct lane_input *farewells[LANES_MAX];  // made at the beginning: closing must not fail
     struct list link;
 };
 
@@ -69,7 +70,7 @@ struct subscriber {
 // A lane and the thread that drives it, with a connection of its own.
 struct lane_thread {
     struct engine *engine;
-    struct engine_options share;   // what the lane may use of the engine's limits; texts are the engine's
+    struct engine_options share;   // as the engine's, but for what is divided; texts are the engine's
     struct store *store;
     struct lane *lane;
     pthread_t thread;
@@ -82,6 +83,7 @@ struct lane_thread {
     pthread_cond_t wake;
     struct list intake;
     bool sleeping;
+    bool nudged;                   // a place became free that it may be waiting for
     uint64_t drains;
     struct lane_numbers numbers;
     char *overdue;                 // JSON array, NULL: none
@@ -93,6 +95,7 @@ struct engine {
     bool closing;
     struct lane_thread lanes[LANES_MAX];
     size_t lane_count;
+    struct tally *tally;           // what the lanes count together; NULL with one lane
     struct store *reader;          // the first lane's when the database has one connection for all
     pthread_mutex_t store_lock, reader_lock;
     char host[256], boot_id[64], process[64];
@@ -138,9 +141,7 @@ uint64_t engine_turns(const struct engine *e);  // of all lanes; under lock
 
 // ---- engine_share.c
 size_t share_lanes(const struct engine_options *o, const struct store *s);  // how many lanes the engine has
-int32_t share_of(int32_t whole, size_t lane, size_t lanes);
-int share_options(struct lane_thread *t, size_t lane, size_t lanes) CHECKED;
-void share_done(struct lane_thread *t);
+void share_options(struct lane_thread *t, size_t lane, size_t lanes);
 struct lane_thread *share_next(struct engine *e);  // the lane that takes the next submission
 
 // ---- engine_door.c

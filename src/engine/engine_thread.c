@@ -357,6 +357,24 @@ static void commit(struct lane_thread *t, const struct turn *turn, struct turn_r
         note_error(t, &err);
 }
 
+// A place that this lane gave back may be what another waits for.
+static void nudge_others(struct lane_thread *t)
+{
+    struct engine *e = t->engine;
+    if (!lane_freed(t->lane) || e->lane_count == 1)
+        return;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < e->lane_count; i++) {
+        struct lane_thread *other = &e->lanes[i];
+        if (other == t || (other->sleeping && other->numbers.ready == 0))
+            continue;
+        other->nudged = true;
+        if (other->sleeping)
+            pthread_cond_signal(&other->wake);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
 // Turns, one after the other, until the lane has nothing to write.
 static void run_turns(struct lane_thread *t, struct turn_result *r)
 {
@@ -368,10 +386,12 @@ static void run_turns(struct lane_thread *t, struct turn_result *r)
         lane_outcome(t->lane, lane_now(t), r);
         act(t);
         publish_numbers(t);
+        nudge_others(t);
         go_on = take_intake(t);
     }
     act(t);
     publish_numbers(t);
+    nudge_others(t);
 }
 
 // Sleeps until there is input or the lane's deadline. False: the engine is to stop.
@@ -383,9 +403,9 @@ static bool rest(struct lane_thread *t)
     pthread_mutex_lock(&e->lock);
     t->sleeping = true;
     if (deadline > now)
-        while (list_empty(&t->intake) && !e->stop && cond_wait_until(&t->wake, &e->lock, until) == 0)
+        while (list_empty(&t->intake) && !t->nudged && !e->stop && cond_wait_until(&t->wake, &e->lock, until) == 0)
             continue;
-    t->sleeping = false;
+    t->sleeping = t->nudged = false;
     bool go_on = !e->stop;
     pthread_mutex_unlock(&e->lock);
     return go_on;

@@ -635,6 +635,8 @@ struct lane *lane_new(const struct lane_config *config)
     l->config = *config;
     l->opt = config->options;
     l->rng.state = config->seed;
+    meter_init(&l->running, tally_count(config->tally, "engine", ""));
+    meter_init(&l->suspects_running, tally_count(config->tally, "suspects", ""));
     struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots, &l->late_slots,
                             &l->lazy,    &l->claims,   &l->rechecks,    &l->to_request, &l->asking,      &l->asked};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -711,6 +713,13 @@ void lane_free(struct lane *l)
     mem_free(l);
 }
 
+bool lane_freed(struct lane *l)
+{
+    bool freed = l->freed;
+    l->freed = false;
+    return freed;
+}
+
 void lane_listeners(struct lane *l, uint64_t wanted)
 {
     l->listeners = wanted;
@@ -719,6 +728,7 @@ void lane_listeners(struct lane *l, uint64_t wanted)
 void lane_numbers(const struct lane *l, struct lane_numbers *ret)
 {
     struct klass *k, *tmp;
+    struct group *g, *gtmp;
     struct slot *s, *stmp;
     *ret = (struct lane_numbers){.started = l->started,
                                  .claiming = l->claiming,
@@ -726,11 +736,12 @@ void lane_numbers(const struct lane *l, struct lane_numbers *ret)
                                  .lane = l->id,
                                  .turns = l->turns,
                                  .tasks = HASH_COUNT(l->entries),
-                                 .running = (size_t)l->running,
+                                 .running = (size_t)l->running.own,
                                  .offered = l->offered,
                                  .foreign = HASH_COUNT(l->foreign),
                                  .queued = l->submit_count + l->input_count};
     HASH_ITER(hh, l->classes, k, tmp) ret->ready += k->ready.count + k->suspects.count;
+    HASH_ITER(hh, l->groups, g, gtmp) ret->ready += g->deferred.count;
     HASH_ITER(hh, l->slots, s, stmp) ret->overdue += s->zombie;
 }
 

@@ -134,10 +134,12 @@ struct action {
 struct lane_config {
     const char *name, *process, *database_id;
     const struct engine_options *options;
+    struct tally *tally;  // NULL: the only lane of its engine
     uint64_t seed;
 };
 
 struct lane;
+struct tally;
 struct lane *lane_new(const struct lane_config *config);  // NULL: out of memory
 void lane_free(struct lane *l);
 
@@ -161,6 +163,9 @@ int64_t lane_deadline(const struct lane *l);
 // lane_listeners says which events somebody wants, a bit per enum note_kind; the others are not
 // made.
 void lane_listeners(struct lane *l, uint64_t wanted);
+
+// lane_freed says whether a place was given back since it was asked last, for which another lane of the engine may wait.
+bool lane_freed(struct lane *l);
 
 // lane_poll_want fills what ACT_POLL has to look for; borrowed until the next call of the lane.
 void lane_poll_want(struct lane *l, struct poll_want *ret);

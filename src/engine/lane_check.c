@@ -51,7 +51,7 @@ static const char *check_slots(const struct lane *l)
             return "an offer belongs to no task";
     }
     HASH_ITER(hh, l->foreign, s, tmp) placed += s->placed;
-    return placed == l->running ? NULL : "places and attempts do not add up";
+    return placed == l->running.own ? NULL : "places and attempts do not add up";
 }
 
 const char *lane_check(struct lane *l)

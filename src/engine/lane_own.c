@@ -100,10 +100,10 @@ static int32_t class_places(const struct lane *l, const struct klass *k)
 {
     int32_t places = 0, all = free_places(l);
     for (size_t i = 0; i < k->worker_count; i++)
-        if (k->workers[i]->capacity > k->workers[i]->used)
-            places += k->workers[i]->capacity - k->workers[i]->used;
-    if (k->limit > 0 && places > k->limit - k->running)
-        places = k->limit - k->running;
+        if (k->workers[i]->capacity > meter_used(&k->workers[i]->used))
+            places += k->workers[i]->capacity - meter_used(&k->workers[i]->used);
+    if (k->limit > 0 && places > k->limit - meter_used(&k->running))
+        places = k->limit - meter_used(&k->running);
     if (places > all)
         places = all;
     return places > OFFER_WANT_MAX ? OFFER_WANT_MAX : places;

@@ -18,6 +18,7 @@
 #define ENGINE_LANE_PRIVATE_H
 
 #include "engine/lane.h"
+#include "engine/tally.h"
 
 #define TURN_MAX_CHANGES 2000
 #define TURN_MAX_BYTES ((size_t)4 << 20)
@@ -50,7 +51,8 @@ struct entry {
 // Steps of one handler class.
 struct klass {
     char *name;
-    int32_t limit, running;  // limit 0: none
+    int32_t limit;           // 0: none
+    struct meter running;
     int32_t serving;         // open workers
     struct heap ready;
     struct heap suspects;    // ready, of tasks that may have killed their engine
@@ -62,14 +64,16 @@ struct klass {
 // Tasks of one template, when there is a limit for them.
 struct group {
     char *key;
-    int32_t limit, running;
+    int32_t limit;
+    struct meter running;
     struct heap deferred;  // ready, but the group is full
     UT_hash_handle hh;
 };
 
 struct lworker {
     int64_t id;
-    int32_t capacity, used;
+    int32_t capacity;
+    struct meter used;
     uint32_t slots;  // attempts that refer to it
     bool closing;
     struct klass **classes;
@@ -147,7 +151,8 @@ struct lane {
     struct list lazy;
     uint64_t order;
     int64_t loads;                    // ACT_LOADs so far
-    int32_t running, suspects_running;
+    struct meter running, suspects_running;
+    bool freed;                       // a place was given back that others may be waiting for
     uint32_t offered;
     uint32_t counter;                 // of tokens
     bool classes_changed;

@@ -9,6 +9,7 @@
 // sums (worker, class, template group, engine) from slot_place to slot_unplace.
 #include "engine/lane_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // -------------------------------------------------------------------------------------------- classes and groups
@@ -33,6 +34,7 @@ struct klass *klass_get(struct lane *l, const char *name)
         l->d.failed = true;
         return NULL;
     }
+    meter_init(&k->running, tally_count(l->config.tally, "class", name));
     k->limit = limit_of(l->opt->class_limits, l->opt->class_limit_count, name);
     heap_init(&k->ready, queue_less);
     heap_init(&k->suspects, queue_less);
@@ -46,12 +48,6 @@ struct klass *klass_get(struct lane *l, const char *name)
     return k;
 }
 
-// Each lane of an engine has an equal part of a template's own limit, but one place at least.
-static int32_t part_of(int32_t limit, int32_t lanes)
-{
-    return limit == 0 || limit / lanes > 0 ? limit / lanes : 1;
-}
-
 // The group of a template that has a limit; NULL: none.
 static struct group *group_of(struct lane *l, const struct template *tpl)
 {
@@ -62,7 +58,7 @@ static struct group *group_of(struct lane *l, const struct template *tpl)
         return NULL;
     int32_t limit = limit_of(l->opt->template_limits, l->opt->template_limit_count, key);
     if (limit == 0)
-        limit = part_of(tpl->max_concurrent_steps, l->opt->lanes);
+        limit = tpl->max_concurrent_steps;
     if (limit == 0)
         return NULL;
     struct group *g = NULL;
@@ -76,6 +72,7 @@ static struct group *group_of(struct lane *l, const struct template *tpl)
         return NULL;
     }
     g->limit = limit;
+    meter_init(&g->running, tally_count(l->config.tally, "template", key));
     heap_init(&g->deferred, queue_less);
     HASH_ADD_KEYPTR(hh, l->groups, g->key, strlen(g->key), g);
     if (!HASH_ADDED(hh, g)) {
@@ -220,19 +217,25 @@ void slot_worker(struct slot *s, struct lworker *w)
     w->slots++;
 }
 
+static void count_places(struct lane *l, struct slot *s, int32_t n)
+{
+    meter_add(&l->running, n);
+    if (s->suspect)
+        meter_add(&l->suspects_running, n);
+    if (s->klass)
+        meter_add(&s->klass->running, n);
+    if (s->group)
+        meter_add(&s->group->running, n);
+    if (s->worker)
+        meter_add(&s->worker->used, n);
+}
+
 void slot_place(struct lane *l, struct slot *s)
 {
     if (s->placed || s->kind == SLOT_OFFER)
         return;
     s->placed = true;
-    l->running++;
-    l->suspects_running += s->suspect;
-    if (s->klass)
-        s->klass->running++;
-    if (s->group)
-        s->group->running++;
-    if (s->worker)
-        s->worker->used++;
+    count_places(l, s, 1);
 }
 
 void slot_unplace(struct lane *l, struct slot *s)
@@ -240,14 +243,8 @@ void slot_unplace(struct lane *l, struct slot *s)
     if (!s->placed)
         return;
     s->placed = false;
-    l->running--;
-    l->suspects_running -= s->suspect;
-    if (s->klass)
-        s->klass->running--;
-    if (s->group)
-        s->group->running--;
-    if (s->worker)
-        s->worker->used--;
+    count_places(l, s, -1);
+    l->freed = true;
 }
 
 void slot_spend(struct lane *l, struct slot *s)
@@ -275,7 +272,7 @@ void slot_zombie(struct lane *l, struct slot *s)
         s->zombied = l->d.serial;
     s->zombie = true;
     if (s->placed && s->suspect)
-        l->suspects_running--;
+        meter_add(&l->suspects_running, -1);
     s->suspect = false;
     heap_remove(&l->deadlines, &s->timer);
     list_remove(&s->lazy);
@@ -435,12 +432,12 @@ void handout_free(struct handout *h)
 
 static bool engine_full(const struct lane *l)
 {
-    return l->opt->max_concurrent_steps > 0 && l->running >= l->opt->max_concurrent_steps;
+    return l->opt->max_concurrent_steps > 0 && meter_used(&l->running) >= l->opt->max_concurrent_steps;
 }
 
 static bool class_full(const struct klass *k)
 {
-    return k->limit > 0 && k->running >= k->limit;
+    return k->limit > 0 && meter_used(&k->running) >= k->limit;
 }
 
 struct lworker *free_worker(const struct klass *k)
@@ -448,7 +445,8 @@ struct lworker *free_worker(const struct klass *k)
     struct lworker *best = NULL;
     for (size_t i = 0; i < k->worker_count; i++) {
         struct lworker *w = k->workers[i];
-        if (!w->closing && w->used < w->capacity && (!best || w->used < best->used))
+        int32_t used = meter_used(&w->used);
+        if (!w->closing && used < w->capacity && (!best || used < meter_used(&best->used)))
             best = w;
     }
     return best;
@@ -460,11 +458,11 @@ int32_t free_places(const struct lane *l)
     struct lworker *w, *tmp;
     HASH_ITER(hh, l->workers, w, tmp)
     {
-        if (!w->closing && w->used < w->capacity)
-            places += w->capacity - w->used;
+        if (!w->closing && meter_used(&w->used) < w->capacity)
+            places += w->capacity - meter_used(&w->used);
     }
-    if (l->opt->max_concurrent_steps > 0 && places > l->opt->max_concurrent_steps - l->running)
-        places = l->opt->max_concurrent_steps - l->running;
+    if (l->opt->max_concurrent_steps > 0 && places > l->opt->max_concurrent_steps - meter_used(&l->running))
+        places = l->opt->max_concurrent_steps - meter_used(&l->running);
     return places < 0 ? 0 : places;
 }
 
@@ -509,7 +507,7 @@ static struct tstep *pop_ready(struct heap *h)
 static bool defer(struct lane *l, struct task *t, struct tstep *s)
 {
     struct group *g = group_of(l, t->tpl);
-    if (!g || g->running < g->limit)
+    if (!g || meter_used(&g->running) < g->limit)
         return false;
     queue_in(l, &g->deferred, s);
     return true;
@@ -521,7 +519,7 @@ static void give_ready(struct lane *l, bool suspects)
 {
     struct lworker *w = NULL;
     struct klass *k;
-    while (!engine_full(l) && !turn_full(l) && !(suspects && l->suspects_running > 0) &&
+    while (!engine_full(l) && !turn_full(l) && !(suspects && meter_used(&l->suspects_running) > 0) &&
            (k = next_class(l, suspects, &w))) {
         struct tstep *s = pop_ready(queue_of(k, suspects));
         struct task *t = step_task(s);
@@ -575,7 +573,7 @@ static bool undefer(struct lane *l)
     bool some = false;
     HASH_ITER(hh, l->groups, g, tmp)
     {
-        if (g->deferred.count == 0 || g->running >= g->limit)
+        if (g->deferred.count == 0 || meter_used(&g->running) >= g->limit)
             continue;
         struct tstep *s = pop_ready(&g->deferred);
         enqueue(l, step_task(s), s);
@@ -588,12 +586,14 @@ void schedule(struct lane *l)
 {
     if (!l->started || l->draining || l->id == 0)
         return;
+    tally_lock(l->config.tally);
     do {
         clear_suspects(l);
         give_ready(l, true);
         give_ready(l, false);
         offer_ready(l);
     } while (!engine_full(l) && !turn_full(l) && undefer(l));
+    tally_unlock(l->config.tally);
 }
 
 // -------------------------------------------------------------------------------------------------------- timers
@@ -718,6 +718,9 @@ bool worker_open(struct lane *l, struct lane_input *in)
     }
     w->id = in->worker.worker;
     w->capacity = in->worker.capacity;
+    char name[24];
+    (void)snprintf(name, sizeof(name), "%lld", (long long)w->id);
+    meter_init(&w->used, tally_count(l->config.tally, "worker", name));
     HASH_ADD(hh, l->workers, id, sizeof(w->id), w);
     bool added = HASH_ADDED(hh, w);
     if (!added || worker_classes(l, w, in) < 0) {

@@ -3,6 +3,9 @@
 // said.
 #include "fixture.h"
 
+#include <libpq-fe.h>
+#include <unistd.h>
+
 #include "base/mem.h"
 
 #define LONG_MS 20000 // longer than anything takes, also under sanitizers
@@ -11,6 +14,7 @@ tasker *t;
 tasker_error error;
 char *answer;
 const char *options;
+int server_lanes = 2;
 
 static void must(int rc)
 {
@@ -18,10 +22,42 @@ static void must(int rc)
         fail_msg("%s: %s (%s) %s", tasker_error_name(rc), error.message, error.where, error.remedy);
 }
 
+// ---- a database of its own for each test: in memory, or on the server of TASKER_TEST_POSTGRESQL with two lanes
+
+static char database[64];
+
+static void administer(const char *fmt)
+{
+    char text[128];
+    PGconn *c = PQconnectdb(getenv("TASKER_TEST_POSTGRESQL"));
+    snprintf(text, sizeof(text), fmt, database);
+    PGresult *r = PQexec(c, text);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", text, PQerrorMessage(c));
+    PQclear(r);
+    PQfinish(c);
+}
+
+static int open_on_server(const char *server)
+{
+    static int serial;
+    char uri[512], more[2048];
+    const char *query = strchr(server, '?'), *slash = strchr(strstr(server, "://") + 3, '/');
+
+    snprintf(database, sizeof(database), "api_%ld_%d", (long)getpid(), ++serial);
+    administer("CREATE DATABASE %s");
+    snprintf(uri, sizeof(uri), "%.*s/%s%s", (int)(slash - server), server, database, query ? query : "");
+    bool some = options != NULL && strcmp(options, "{}") != 0;
+    snprintf(more, sizeof(more), "{\"lanes\":%d%s%s", server_lanes, some ? "," : "}", some ? options + 1 : "");
+    return tasker_open(uri, more, &t, &error);
+}
+
 int fresh(void **state)
 {
+    const char *server = getenv("TASKER_TEST_POSTGRESQL");
+
     (void)state;
-    return tasker_open("sqlite::memory:", options, &t, &error);
+    return server != NULL ? open_on_server(server) : tasker_open("sqlite::memory:", options, &t, &error);
 }
 
 int gone(void **state)
@@ -29,10 +65,23 @@ int gone(void **state)
     (void)state;
     tasker_close(t);
     t = NULL;
+    if (database[0] != '\0')
+        administer("DROP DATABASE %s WITH (FORCE)");
+    database[0] = '\0';
     free(answer);
     answer = NULL;
     pick_done();
     return 0;
+}
+
+const char *stored(const char *written, const char *value)
+{
+    return getenv("TASKER_TEST_POSTGRESQL") != NULL ? value : written;
+}
+
+bool came_back(const char *text, const char *written, const char *value)
+{
+    return strcmp(text, written) == 0 || strcmp(text, stored(written, value)) == 0;
 }
 
 static void keep(tasker_text *text)

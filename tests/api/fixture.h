@@ -24,12 +24,18 @@ extern tasker *t;          // opened by fresh
 extern tasker_error error; // of the last call
 extern char *answer;       // of the last call, NULL: none
 
-// fresh opens sqlite::memory: with the options of `options` (set by a test group, NULL: none); gone
-// closes it.
+// fresh opens sqlite::memory: with the options of `options` (set by a test group, NULL: none), or with two lanes a
+// database of its own on the server of TASKER_TEST_POSTGRESQL; gone closes it.
 extern const char *options;
+extern int server_lanes;  // of an engine on the server
 int fresh(void **state);
 int gone(void **state);
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
+
+// stored is JSON as the database gives it back: SQLite as it was written, PostgreSQL as a value. came_back is what `text`
+// may be when it may also come from memory, where it is as it was written.
+const char *stored(const char *written, const char *value);
+bool came_back(const char *text, const char *written, const char *value);
 
 // call runs an operation on `t`; the result is its code, `answer` and `error` are set.
 int call(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -174,6 +174,8 @@ static void many_tasks_run_to_their_ends(void **state)
 
 static void every_digit_goes_through_context_results_and_parents(void **state)
 {
+    static const char value[] =
+        "{\"e\": 100, \"n\": 12345678901234567890123456789012345678901234567890, \"p\": 1.10, \"z\": 0}";
     (void)state;
     static const char big[] =
         "{\"n\":12345678901234567890123456789012345678901234567890,\"p\":1.10,\"e\":1e2,\"z\":-0}";
@@ -197,7 +199,8 @@ static void every_digit_goes_through_context_results_and_parents(void **state)
     complete(s, "1.10");
     s = take(w);
     assert_int_equal(tasker_step_result(s, "linear_step_1", &results, &error), 0);
-    assert_string_equal(tasker_text_data(results), big);
+    assert_string_equal(tasker_text_data(results),
+                        stored(big, value));
     tasker_text_free(results);
     assert_int_equal(tasker_step_result(s, "linear_step_2", &results, &error), 0);
     assert_string_equal(tasker_text_data(results), "1.10");
@@ -207,8 +210,8 @@ static void every_digit_goes_through_context_results_and_parents(void **state)
     complete(s, "null");
     assert_string_equal(work(w, id), "complete");
     show(id);
-    assert_pick("context", big);
-    assert_pick("steps.0.results", big);
+    assert_pick("context", stored(big, value));
+    assert_pick("steps.0.results", stored(big, value));
     assert_pick("steps.1.results", "1.10");
     assert_pick("steps.2.results", "null");
 }
@@ -562,7 +565,7 @@ static void an_operator_settles_a_step_by_hand_and_its_children_get_the_results(
     tasker_step *s = take(w);
     assert_string_equal(tasker_step_name(s), "linear_step_2");
     assert_int_equal(tasker_step_parent(s, 0, &name, &results, NULL), 1);
-    assert_string_equal(results, "{\"by\":\"hand\",\"n\":1.10}");
+    assert_true(came_back(results, "{\"by\":\"hand\",\"n\":1.10}", "{\"n\": 1.10, \"by\": \"hand\"}"));
     complete(s, "{}");
     assert_string_equal(work(w, id), "complete");
 }
@@ -600,11 +603,15 @@ static void tasks_of_the_future_wait(void **state)
 
 static void urgent_tasks_come_first(void **state)
 {
-    (void)state;
     static const char *const priorities[] = {"low", "normal", "critical", "high"};
     int64_t ids[4];
     static const int order[] = {2, 3, 1, 0};
 
+    gone(state);
+    server_lanes = 1; // each of two has an order of its own
+    assert_int_equal(fresh(state), 0);
+    server_lanes = 2;
+    assert_int_equal(tasker_start(t, 1, &error), 0);
     register_one("one", "");
     tasker_worker *w = open_worker("Work", 1);
     submit("{\"name\":\"one\"}");

@@ -229,7 +229,7 @@ static void the_tables_tell_their_version(void **state)
 {
     (void)state;
     assert_int_equal(call("db.status", "{}"), 0);
-    assert_pick("backend", "sqlite");
+    assert_pick("backend", getenv("TASKER_TEST_POSTGRESQL") ? "postgresql" : "sqlite");
     assert_pick("version", picked("wanted"));
     assert_int_equal(call("db.migrate", "{}"), 0);
 }
