@@ -48,7 +48,7 @@ static int push_ticket(struct engine *e, struct lane_input *in, struct ticket *t
 {
     expect(e, t, w);
     in->ticket = t;
-    int rc = engine_push(share_next(e), in, err);
+    int rc = engine_push(share_next(e, in), in, err);
     if (rc < 0) {
         unexpect(e, t);
         lane_input_free(in);

@@ -142,7 +142,7 @@ uint64_t engine_turns(const struct engine *e);  // of all lanes; under lock
 // ---- engine_share.c
 size_t share_lanes(const struct engine_options *o, const struct store *s);  // how many lanes the engine has
 void share_options(struct lane_thread *t, size_t lane, size_t lanes);
-struct lane_thread *share_next(struct engine *e);  // the lane that takes the next submission
+struct lane_thread *share_next(struct engine *e, const struct lane_input *in);  // the lane that takes it
 
 // ---- engine_door.c
 void ticket_answer(struct engine *e, struct ticket *t, const struct action *a);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // engine_share.c - what the lanes of one engine have to themselves, and what together. Limits of steps and the places of
 // workers are counted for all of them (tally.h); how many tasks are kept in memory, and how often rows are looked at, is
-// divided. Submissions go round.
+// divided. Submissions go round; those with one identity go to one lane, so that of two the first is the task.
+#include "base/hash.h"
 #include "engine/engine_private.h"
+
+#include <string.h>
 
 size_t share_lanes(const struct engine_options *o, const struct store *s)
 {
@@ -22,8 +25,13 @@ void share_options(struct lane_thread *t, size_t lane, size_t lanes)
     share->thorough_us = (share->lease_us < US_PER_SECOND ? share->lease_us : US_PER_SECOND) * n;
 }
 
-struct lane_thread *share_next(struct engine *e)
+struct lane_thread *share_next(struct engine *e, const struct lane_input *in)
 {
+    if (in->kind == IN_SUBMIT && in->submit.identity[0] != '\0') {
+        unsigned hash;
+        HASH_FUNCTION(in->submit.identity, strlen(in->submit.identity), hash);
+        return &e->lanes[hash % e->lane_count];
+    }
     pthread_mutex_lock(&e->lock);
     struct lane_thread *t = &e->lanes[e->next_lane++ % e->lane_count];
     pthread_mutex_unlock(&e->lock);
