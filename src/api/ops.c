@@ -88,8 +88,10 @@ static const struct operation operations[] = {
           "tasker.health_status:index", since_arguments),
     OP("db.status", "show the version of the tables", "tasker.database:show", no_arguments,
        op_db_status),
+    OP("db.check", "compare the tables with what this version expects", "tasker.database:show",
+       no_arguments, op_db_check),
     OP("db.migrate", "create the tables or bring them up to date", "tasker.database:update",
-       no_arguments, op_db_migrate),
+       db_migrate_arguments, op_db_migrate),
     OP("failure.categories", "list the kinds of failure and what follows from them",
        "tasker.failure:index", no_arguments, op_failure_categories),
 };

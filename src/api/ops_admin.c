@@ -47,9 +47,15 @@ int op_db_status(const struct call *c, tasker_error *err)
     return engine_migrate(c->t->engine, &(struct migrate_options){.mode = MIGRATE_STATUS}, c->out, err);
 }
 
+int op_db_check(const struct call *c, tasker_error *err)
+{
+    return engine_migrate(c->t->engine, &(struct migrate_options){.mode = MIGRATE_CHECK}, c->out, err);
+}
+
 int op_db_migrate(const struct call *c, tasker_error *err)
 {
-    return engine_migrate(c->t->engine, &(struct migrate_options){.mode = MIGRATE_APPLY}, c->out, err);
+    struct migrate_options o = {.mode = MIGRATE_APPLY, .rails_indexes = call_bool(c, "rails_indexes", false)};
+    return engine_migrate(c->t->engine, &o, c->out, err);
 }
 
 static const struct {

@@ -121,6 +121,8 @@ static const tasker_argument template_show_arguments[] = {
     {"namespace", "string", "its namespace (default)", 0, 0},
     {"version", "string", "its version (latest)", 0, 2},
     END};
+static const tasker_argument db_migrate_arguments[] = {
+    {"rails_indexes", "boolean", "on PostgreSQL make all indexes of the Rails engine", 0, 0}, END};
 static const tasker_argument event_log_arguments[] = {
     {"after", "string", "a cursor to go on behind (the beginning)", 0, 1},
     {"patterns", "string", "names, separated by commas, with * (all)", 0, 0},

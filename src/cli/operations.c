@@ -280,8 +280,8 @@ static int call(const struct cli *c, const tasker_operation_info *op, const char
 
     arena_init(&arena);
     // Looking at the tables must not mend them by the way.
-    bool status = strcmp(op->name, "db.status") == 0;
-    int rc = cli_open(c, status ? "\"migrate\":false" : NULL, &t, &err);
+    bool looks = strcmp(op->name, "db.status") == 0 || strcmp(op->name, "db.check") == 0;
+    int rc = cli_open(c, looks ? "\"migrate\":false" : NULL, &t, &err);
     if (rc == 0)
         rc = cli_call(t, op->name, arguments, &arena, &text, &v, &err);
     if (rc < 0)

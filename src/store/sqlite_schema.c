@@ -390,6 +390,83 @@ int sqlite_schema_ready(struct sqlite *s, bool allowed, tasker_error *err)
     return version == STORE_SCHEMA_VERSION ? read_id(s, err) : wrong_version(s, version, err);
 }
 
+// ------------------------------------------------------------------------------------------- drift
+
+// The same tables are made once more in memory; what differs is drift.
+static int make_wanted(sqlite3 **ret)
+{
+    int rc = sqlite3_open_v2(":memory:", ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(*ret, meta_table, NULL, NULL, NULL);
+    for (size_t v = 0; v < ARRAY_SIZE(versions) && rc == SQLITE_OK; v++)
+        for (const char *const *script = versions[v].scripts; *script && rc == SQLITE_OK; script++)
+            rc = sqlite3_exec(*ret, *script, NULL, NULL, NULL);
+    return rc;
+}
+
+static void write_difference(struct buf *out, sqlite3_stmt *object, const char *problem,
+                             const char *is, const char *should)
+{
+    struct buf detail;
+    buf_init(&detail, 1 << 16);
+    if (is)
+        buf_printf(&detail, "is %s", is);
+    if (should)
+        buf_printf(&detail, "%sshould be %s", is ? "; " : "", should);
+    jw_open(out, '{');
+    jw_kstr(out, "object", (const char *)sqlite3_column_text(object, 1));
+    jw_kstr(out, "kind", (const char *)sqlite3_column_text(object, 0));
+    jw_kstr(out, "problem", problem);
+    jw_kstr(out, "detail", buf_view(&detail).p);
+    jw_close(out, '}');
+    buf_done(&detail);
+}
+
+// Writes what `all` has and `other` has not, or has otherwise. `extra`: all is the database, and
+// what is otherwise was written before.
+static int compare(sqlite3 *all, sqlite3 *other, bool extra, struct buf *out)
+{
+    sqlite3_stmt *objects = NULL, *find = NULL;
+    int rc = sqlite3_prepare_v2(all,
+                                "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL "
+                                "AND tbl_name LIKE 'tasker%' ORDER BY type, name",
+                                -1, &objects, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(other, "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?",
+                                -1, &find, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(objects)) == SQLITE_ROW) {
+        const char *sql = (const char *)sqlite3_column_text(objects, 2);
+        sqlite3_bind_value(find, 1, sqlite3_column_value(objects, 0));
+        sqlite3_bind_value(find, 2, sqlite3_column_value(objects, 1));
+        bool there = sqlite3_step(find) == SQLITE_ROW;
+        const char *found = there ? (const char *)sqlite3_column_text(find, 0) : NULL;
+        if (!there)
+            write_difference(out, objects, extra ? "extra" : "missing", extra ? sql : NULL,
+                             extra ? NULL : sql);
+        else if (!extra && (!found || strcmp(found, sql) != 0))
+            write_difference(out, objects, "changed", found ? found : "", sql);
+        rc = sqlite3_reset(find);
+    }
+    sqlite3_finalize(objects);
+    sqlite3_finalize(find);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int check_drift(struct sqlite *s, struct buf *out, tasker_error *err)
+{
+    sqlite3 *wanted = NULL;
+    int rc = make_wanted(&wanted);
+    jw_key(out, "drift");
+    jw_open(out, '[');
+    if (rc == SQLITE_OK)
+        rc = compare(wanted, s->db, false, out);
+    if (rc == SQLITE_OK)
+        rc = compare(s->db, wanted, true, out);
+    jw_close(out, ']');
+    sqlite3_close(wanted);
+    return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "the tables could not be compared", err);
+}
+
 int sqlite_migrate(struct store *base, const struct migrate_options *options, struct buf *out,
                    tasker_error *err)
 {
@@ -417,6 +494,7 @@ int sqlite_migrate(struct store *base, const struct migrate_options *options, st
         jw_close(out, '}');
     }
     jw_close(out, ']');
+    int code = options->mode == MIGRATE_CHECK ? check_drift(s, out, err) : 0;
     jw_close(out, '}');
-    return buf_failed(out) ? err_nomem(err) : 0;
+    return code < 0 ? code : buf_failed(out) ? err_nomem(err) : 0;
 }
