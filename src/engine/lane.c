@@ -152,12 +152,14 @@ static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
     return &l->turn;
 }
 
-static void hand_out(struct lane *l, struct slot *s)
+static void hand_out(struct lane *l, struct slot *s, int64_t now)
 {
     struct action a = {.kind = ACT_GIVE, .worker = s->worker->id, .token = s->token};
     a.handout = make_handout(l, s);
     s->given = a.handout && out_action(l, &a);
-    if (!s->given)
+    if (s->given)
+        slot_begin(l, s, now);
+    else
         list_push(&l->late_slots, &s->turn);  // out of memory
 }
 
@@ -172,7 +174,7 @@ static void hand_out_late(struct lane *l)
         struct slot *s = container_of(node, struct slot, turn);
         struct task *t = s->entry ? s->entry->task : NULL;
         if (!s->zombie && t) {
-            hand_out(l, s);
+            hand_out(l, s, l->d.now);
         } else if (!s->zombie) {
             list_push(&l->late_slots, node);  // its task is being read again
         } else {
@@ -184,13 +186,13 @@ static void hand_out_late(struct lane *l)
 }
 
 // What the turn's slots and tasks need once it is durable.
-static void settle_turn(struct lane *l)
+static void settle_turn(struct lane *l, int64_t now)
 {
     struct list *node;
     while ((node = list_pop(&l->fresh_slots))) {
         struct slot *s = container_of(node, struct slot, turn);
         if (s->kind == SLOT_LOCAL)
-            hand_out(l, s);
+            hand_out(l, s, now);
     }
     while ((node = list_pop(&l->spent_slots)))
         slot_free(l, container_of(node, struct slot, turn));
@@ -202,12 +204,12 @@ static void settle_turn(struct lane *l)
     }
 }
 
-static void finish_turn(struct lane *l)
+static void finish_turn(struct lane *l, int64_t now)
 {
     if (l->listeners != 0)
         publish_notes(l);
     promote_actions(l);
-    settle_turn(l);
+    settle_turn(l, now);
     free_inputs(&l->turn_inputs);
     l->single = l->single > 512 ? 0 : l->single * 2;
     l->refusals = 0;
@@ -320,7 +322,7 @@ static void on_committed(struct lane *l, int64_t now, const struct turn_result *
         return;
     }
     bool unknown = l->unknown && turn_asks(&l->turn);
-    finish_turn(l);
+    finish_turn(l, now);
     take_answers(l, r);
     if (unknown)
         l->retiring = true;  // what it asked for may be ours without our knowing: give everything back
@@ -567,7 +569,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
         return fail_turn(l, now);
     if (l->d.change_count > 0 || turn_asks(&l->turn) || heartbeat_due(l, now))
         return send(l, TURN_WORK, now);
-    finish_turn(l);
+    finish_turn(l, now);
     return NULL;
 }
 

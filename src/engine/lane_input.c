@@ -105,6 +105,8 @@ int lane_push(struct lane *l, struct lane_input *in)
         list_push(&l->inputs, &in->link);
         l->input_count++;
         l->command_count += in->kind == IN_COMMAND;
+        if (in->kind == IN_ANSWER)
+            slot_answered(l, in->answer.token);
     }
     return 0;
 }

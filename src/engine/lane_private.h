@@ -230,6 +230,11 @@ void slot_spend(struct lane *l, struct slot *s);    // answered in this turn
 void slot_zombie(struct lane *l, struct slot *s);   // its answer no longer counts
 void slot_attach(struct lane *l, struct slot *s, struct task *t);  // to a rebuilt task
 void slot_watch(struct lane *l, struct slot *s);    // deadline and lazy start
+// slot_begin: the attempt is handed out. Its time counts from now, and not from when that was decided: a slow commit is
+// not the handler's.
+void slot_begin(struct lane *l, struct slot *s, int64_t now);
+// slot_answered: the answer of an attempt has come in, so its start will be written with its end.
+void slot_answered(struct lane *l, int64_t token);
 void slot_stop(struct lane *l, struct slot *s, bool stale);
 struct handout *make_handout(struct lane *l, const struct slot *s);
 struct klass *klass_get(struct lane *l, const char *name);

@@ -293,6 +293,25 @@ void slot_watch(struct lane *l, struct slot *s)
         l->d.failed = true;
 }
 
+void slot_begin(struct lane *l, struct slot *s, int64_t now)
+{
+    struct tstep *step = &s->entry->task->steps[s->step];
+    s->started_at = now;
+    if (!task_start_written(step))
+        step->started_at = now;
+    if (s->deadline) {
+        s->deadline = now + s->timeout_us;
+        heap_moved(&l->deadlines, &s->timer);
+    }
+}
+
+void slot_answered(struct lane *l, int64_t token)
+{
+    struct slot *s = slot_find(l, token);
+    if (s)
+        list_remove(&s->lazy);
+}
+
 // A task was read again: an attempt of it that is still out runs on, whatever its rows know of it.
 void slot_attach(struct lane *l, struct slot *s, struct task *t)
 {

@@ -63,6 +63,57 @@ static void a_start_row_is_written_after_50_ms_and_not_before(void **state)
     rig_close(&r);
 }
 
+// One task runs, and the turn that hands out the step of a second one takes its time.
+static int64_t slow_hand_out(struct rig *r, int64_t *ret_first)
+{
+    struct template *t = rig_template(HEAD("slow") STEP("a", "A", ", timeout_seconds: 1"));
+    *ret_first = rig_one_task(r, t, 2);
+    rig_dice(r, -1, 1, OUT_RETRY);
+    size_t second = rig_submit(r, t);
+    rig_run(r);
+    assert_int_equal(r->given_count, 1);
+    return (int64_t)second;
+}
+
+static void the_time_of_a_commit_is_not_its_handlers(void **state)
+{
+    (void)state;
+    struct rig r;
+    int64_t first, second = slow_hand_out(&r, &first);
+    rig_now += 900 * US_PER_MS;
+    rig_run(&r);
+    int64_t id = r.told[second].id;
+    assert_int_equal(r.given_count, 2);
+    assert_int_equal(rig_state(first, "a"), ST_IN_PROGRESS);
+    assert_int_equal(rig_state(id, "a"), ST_PENDING);
+    rig_pass(&r, 49 * US_PER_MS);
+    assert_int_equal(rig_state(id, "a"), ST_PENDING);
+    rig_pass(&r, 2 * US_PER_MS);
+    assert_int_equal(rig_state(id, "a"), ST_IN_PROGRESS);
+    rig_pass(&r, 940 * US_PER_MS);
+    assert_int_equal(rig_state(first, "a"), ST_ERROR);
+    assert_int_equal(rig_state(id, "a"), ST_IN_PROGRESS);
+    rig_pass(&r, 20 * US_PER_MS);
+    assert_int_equal(rig_state(id, "a"), ST_ERROR);
+    rig_close(&r);
+}
+
+static void an_answer_that_waits_makes_its_start_row_wait_too(void **state)
+{
+    (void)state;
+    struct rig r;
+    int64_t first;
+    (void)slow_hand_out(&r, &first);
+    assert_false(list_empty(&r.lane->lazy));
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);  // while the turn is on its way
+    rig_now += 900 * US_PER_MS;
+    struct slot *s, *tmp;
+    HASH_ITER(hh, r.lane->slots, s, tmp) assert_true(s->task_id != first || list_empty(&s->lazy));
+    rig_run(&r);
+    assert_int_equal(rig_state(first, NULL), ST_COMPLETE);
+    rig_close(&r);
+}
+
 static void a_step_that_may_run_only_once_is_written_before_it_is_handed_out(void **state)
 {
     (void)state;
@@ -692,6 +743,8 @@ int main(void)
         T(submissions_that_wait_share_one_commit),
         T(a_task_of_quick_steps_keeps_the_row_budget),
         T(a_start_row_is_written_after_50_ms_and_not_before),
+        T(the_time_of_a_commit_is_not_its_handlers),
+        T(an_answer_that_waits_makes_its_start_row_wait_too),
         T(a_step_that_may_run_only_once_is_written_before_it_is_handed_out),
         T(a_lane_that_owns_nothing_rests_and_writes_nothing),
         T(a_turn_that_can_not_be_sent_is_sent_again_and_its_lease_counts_from_then),
