@@ -17,6 +17,10 @@
     {                                                                                              \
         {name, summary, permission, arguments}, op_query, 0, name                                  \
     }
+#define WRITE(name, summary, permission, arguments)                                                \
+    {                                                                                              \
+        {name, summary, permission, arguments}, op_store, 0, name                                  \
+    }
 #define COMMAND(kind, name, summary, permission, arguments)                                        \
     {                                                                                              \
         {name, summary, permission, arguments}, op_command, CMD_##kind, NULL                       \
@@ -73,6 +77,21 @@ static const struct operation operations[] = {
           namespace_list_arguments),
     QUERY("system.list", "list the dependent systems", "tasker.handler:index",
           system_list_arguments),
+    WRITE("system.register", "find or create a dependent system", "tasker.handler:create",
+          catalogue_arguments),
+    QUERY("map.list", "list which object of a system is which of another", "tasker.task:index",
+          map_list_arguments),
+    QUERY("map.find", "find what an object of a system is called in others", "tasker.task:index",
+          map_find_arguments),
+    WRITE("map.set", "say that an object of a system is this one of another", "tasker.task:update",
+          map_set_arguments),
+    WRITE("map.remove", "forget that two objects are the same", "tasker.task:update",
+          map_arguments),
+    WRITE("annotation.add", "annotate a task", "tasker.task:update", annotation_add_arguments),
+    WRITE("annotation.remove", "remove an annotation", "tasker.task:update",
+          annotation_remove_arguments),
+    WRITE("annotation.type", "find or create a type of annotations", "tasker.task:update",
+          catalogue_arguments),
     QUERY("annotation.list", "list annotations of tasks", "tasker.task:index",
           annotation_list_arguments),
     QUERY("annotation.types", "list the types of annotations", "tasker.task:index",
@@ -158,6 +177,12 @@ int op_query(const struct call *c, tasker_error *err)
     int rc = call_range(c, "limit", 1, LIMIT_MAX, err);
 
     return rc < 0 ? rc : engine_query(c->t->engine, c->op->query, c->args, c->out, err);
+}
+
+// op_store passes checked arguments on to a writing operation of the store.
+int op_store(const struct call *c, tasker_error *err)
+{
+    return engine_operate(c->t->engine, c->op->query, c->args, c->out, err);
 }
 
 int op_command(const struct call *c, tasker_error *err)

@@ -23,7 +23,7 @@ struct operation {
     tasker_operation_info info;
     int (*run)(const struct call *c, tasker_error *err);
     enum command_kind command; // for op_command
-    const char *query;         // for op_query
+    const char *query;         // for op_query and op_store
 };
 
 // arguments_check holds `args` against a list of arguments: unknown ones, missing ones and wrong
@@ -66,6 +66,7 @@ extern const tasker_argument submit_arguments[];
 
 // ---- the functions of the rows
 int op_query(const struct call *c, tasker_error *err) CHECKED;
+int op_store(const struct call *c, tasker_error *err) CHECKED;
 int op_command(const struct call *c, tasker_error *err) CHECKED;
 int op_task_submit(const struct call *c, tasker_error *err) CHECKED;
 int op_template_register(const struct call *c, tasker_error *err) CHECKED;

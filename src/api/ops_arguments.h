@@ -69,6 +69,38 @@ static const tasker_argument annotation_list_arguments[] = {
 static const tasker_argument annotation_types_arguments[] = {
     ANNOTATION_TYPE_FILTERS(FILTER_ARGUMENT) PAGE, END};
 
+static const tasker_argument map_list_arguments[] = {MAP_FILTERS(FILTER_ARGUMENT) PAGE, END};
+
+// ---- annotations, systems, maps
+
+#define MAP                                                                                        \
+    {"system_one", "string", "name of a system", 1, 1},                                            \
+        {"id_one", "string", "what the object is called there", 1, 2},                             \
+        {"system_two", "string", "name of the other system", 1, 3},                                \
+    {                                                                                              \
+        "id_two", "string", "what it is called there", 1, 4                                        \
+    }
+
+static const tasker_argument map_arguments[] = {MAP, END};
+static const tasker_argument map_set_arguments[] = {
+    MAP, {"unique", "boolean", "refuse when one of them is mapped to another one there", 0, 0}, END};
+static const tasker_argument map_find_arguments[] = {
+    {"system_one", "string", "name of the system", 1, 1},
+    {"id_one", "string", "what the object is called there", 1, 2},
+    {"system_two", "string", "only what it is called in this system", 0, 3},
+    END};
+static const tasker_argument annotation_add_arguments[] = {
+    TASK_ID,
+    {"type", "string", "name of its type, which is created when it is new", 1, 2},
+    {"annotation", "json", "the annotation, an object", 1, 3},
+    END};
+static const tasker_argument annotation_remove_arguments[] = {
+    {"annotation_id", "integer", "id of the annotation", 1, 1}, END};
+static const tasker_argument catalogue_arguments[] = {
+    {"name", "string", "its name", 1, 1},
+    {"description", "string", "what it is", 0, 0},
+    END};
+
 // ---- insights
 
 #define SINCE                                                                                      \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/ops.h"
+#include "base/utf8.h"
 #include "model/identity.h"
 
 #define TEXT_MAX 128                       // characters of a short column
@@ -33,15 +34,6 @@ static const struct json *member(const struct json *request, const char *name)
     return v == NULL || v->type == JSON_NULL ? NULL : v;
 }
 
-static size_t characters(struct span text)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        n += ((unsigned char)text.p[i] & 0xC0) != 0x80;
-    return n;
-}
-
 // Copies the member `name`, or `otherwise` when it was not given.
 static int read_text(const struct json *request, const char *name, const char *otherwise,
                      char **ret, tasker_error *err)
@@ -49,7 +41,7 @@ static int read_text(const struct json *request, const char *name, const char *o
     const struct json *v = member(request, name);
     struct span text = v == NULL ? span_of(otherwise) : v->str;
 
-    if (characters(text) > TEXT_MAX)
+    if (utf8_count(text.p, text.len) > TEXT_MAX)
         return refuse(err, TASKER_E_INVALID, name, "must have 128 characters at most");
     *ret = mem_dup(text.p, text.len);
     return *ret == NULL ? err_nomem(err) : 0;

@@ -37,6 +37,15 @@ size_t utf8_length(const char *p, size_t n)
     return want;
 }
 
+size_t utf8_count(const char *p, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char)p[i] & 0xC0) != 0x80;
+    return count;
+}
+
 size_t utf8_decode(const char *p, size_t n, uint32_t *ret)
 {
     static const unsigned char lead_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};

@@ -14,6 +14,9 @@
 // not a character.
 size_t utf8_length(const char *p, size_t n);
 
+// utf8_count is the number of characters in valid text.
+size_t utf8_count(const char *p, size_t n);
+
 // utf8_decode is utf8_length and the character itself.
 size_t utf8_decode(const char *p, size_t n, uint32_t *ret);
 

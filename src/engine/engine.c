@@ -482,6 +482,14 @@ int engine_query(struct engine *e, const char *name, const struct json *argument
     return rc;
 }
 
+int engine_operate(struct engine *e, const char *name, const struct json *arguments, struct buf *out, tasker_error *err)
+{
+    struct store *s = lock_reader(e);
+    int rc = s->ops->operate(s, name, arguments, s->ops->now(s), out, err);
+    unlock_reader(e);
+    return rc;
+}
+
 int engine_step_result(struct engine *e, int64_t task_id, const char *step, struct blob **ret, tasker_error *err)
 {
     struct store *s = lock_reader(e);

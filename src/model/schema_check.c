@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "model/schema_run.h"
 
 // Quoted values in messages are cut to this.
@@ -70,14 +71,6 @@ bool check_number(struct run *r, const struct number_rules *rules, const struct 
 
 // ---- strings
 
-static int64_t characters(struct span s)
-{
-    int64_t count = 0;
-    for (size_t i = 0; i < s.len; i++)
-        count += ((unsigned char)s.p[i] & 0xC0) != 0x80;
-    return count;
-}
-
 // Whether a pattern matches; an answer that takes too long stops the run.
 static bool matches(struct run *r, const struct pattern *p, struct span text,
                     const struct place *at)
@@ -94,7 +87,7 @@ bool check_text(struct run *r, const struct text_rules *rules, const struct json
                 const struct place *at)
 {
     bool good = true;
-    int64_t length = characters(v->str);
+    int64_t length = (int64_t)utf8_count(v->str.p, v->str.len);
     if (rules->min >= 0 && length < rules->min)
         good = run_fail(r, at, "must have at least %lld characters", (long long)rules->min);
     if (rules->max >= 0 && length > rules->max)

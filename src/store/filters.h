@@ -190,6 +190,16 @@
     X("used", "boolean", BOOL, "with named steps",                                                                     \
       "EXISTS (SELECT 1 FROM tasker_named_steps u WHERE u.dependent_system_id = d.dependent_system_id)")
 
+// m: the map, d1 and d2: its systems
+#define MAP_FILTERS(X)                                                                                                 \
+    X("system", "string", TEXT, "with an object of this system, on either side", "? IN (d1.name, d2.name)")            \
+    X("system_one", "string", TEXT, "stored with this system first", "d1.name = ?")                                    \
+    X("system_two", "string", TEXT, "stored with this system second", "d2.name = ?")                                   \
+    X("id", "string", TEXT, "with this id, on either side", "? IN (m.remote_id_one, m.remote_id_two)")                 \
+    X("id_one", "string", TEXT, "with this id first", "m.remote_id_one = ?")                                           \
+    X("id_two", "string", TEXT, "with this id second", "m.remote_id_two = ?")                                          \
+    X("created_since", "time", TIME, "made at this time or later", "m.created_at >= ?")
+
 // x: the annotation, xt: its type
 #define ANNOTATION_FILTERS(X)                                                                                          \
     X("task_id", "integer", INT, "of this task", "x.task_id = ?")                                                      \

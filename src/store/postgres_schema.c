@@ -36,6 +36,13 @@ static const char lane_lease[] =
     " RETURN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;\n"
     "END $$;\n";
 
+// What an object is mapped to, from either side. The Rails engine's migrations make both.
+static const char map_indexes[] =
+    "CREATE INDEX IF NOT EXISTS dependent_system_object_maps_remote_id_one_index ON "
+      "tasker_dependent_system_object_maps (remote_id_one);\n"
+    "CREATE INDEX IF NOT EXISTS dependent_system_object_maps_remote_id_two_index ON "
+      "tasker_dependent_system_object_maps (remote_id_two);\n";
+
 // A migration under way.
 struct migration {
     struct postgres *p;
@@ -168,6 +175,13 @@ static int version_2(struct migration *m)
     return run(m->p, lane_lease, m->err);
 }
 
+static int version_3(struct migration *m)
+{
+    char made[16];
+    int rc = meta_get(m->p, "rails_made", made, sizeof(made), m->err);
+    return rc < 0 || strcmp(made, "true") == 0 ? rc : run(m->p, map_indexes, m->err);
+}
+
 // Row i leads from version i to i + 1.
 static const struct {
     const char *name;
@@ -175,6 +189,7 @@ static const struct {
 } versions[] = {
     {"tables of the Rails engine, lanes, queue, dispatch", version_1},
     {"the lease of each lane", version_2},
+    {"maps between systems are found from both sides", version_3},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 

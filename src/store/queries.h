@@ -57,6 +57,9 @@
 //   annotation.list "annotations": "annotation_id", "task_id", "type", "annotation", "created_at"
 //   annotation.types "annotation_types", oldest first: "annotation_type_id", "name", "description",
 //     "annotations", "created_at"
+//   map.list "maps": "map_id", "system_one", "id_one", "system_two", "id_two", "created_at"
+// - map.find {system_one, id_one, system_two}: {"system", "id", "matches": [{"map_id", "system", "id", "created_at"}],
+//   "more"}: what an object is mapped to (in system_two, or anywhere), whichever side it was stored on; 1,000 at most
 // - task.context {task_id or task_ids}: {"contexts": [{"task_id", "named_task_id", "status",
 //   "total_steps", "pending_steps", "in_progress_steps", "completed_steps", "failed_steps",
 //   "ready_steps", "execution_status", "recommended_action", "completion_percentage",
@@ -132,10 +135,24 @@
     X(health_score, "health.score")                                                                \
     X(task_slowest, "task.slowest")                                                                \
     X(step_slowest, "step.slowest")                                                                \
-    X(template_stats, "template.stats")
+    X(template_stats, "template.stats")                                                            \
+    X(map_list, "map.list")                                                                        \
+    X(map_find, "map.find")
 
 // Writing operations, one function each for both.
-#define OPERATIONS(X)
+// - annotation.add {task_id, type, annotation}: {"annotation_id", "task_id", "type", "annotation", "created_at"}. The type
+//   is found or created. annotation.remove {annotation_id}: {"annotation_id", "task_id"}
+// - annotation.type {name, description}: finds, describes or creates one: {"annotation_type_id", "name", "description",
+//   "created"}. system.register the same with "system_id"
+// - map.set {system_one, id_one, system_two, id_two, unique}: {"map_id", the four, "created"}; systems are created.
+//   map.remove: {"map_id", the four, "removed"}, both orders
+#define OPERATIONS(X)                                                                              \
+    X(annotation_add, "annotation.add")                                                            \
+    X(annotation_remove, "annotation.remove")                                                      \
+    X(annotation_type, "annotation.type")                                                          \
+    X(system_register, "system.register")                                                          \
+    X(map_set, "map.set")                                                                          \
+    X(map_remove, "map.remove")
 
 #define QUERY_LIMIT_MAX 1000
 

@@ -136,13 +136,27 @@ static void put_lock(struct build *b, struct span x)
         buf_str(&b->sql, " FOR UPDATE SKIP LOCKED");
 }
 
+static void put_hold(struct build *b, struct span x)
+{
+    (void)x;
+    if (b->a->postgres)
+        buf_str(&b->sql, " FOR KEY SHARE");
+}
+
+static void put_own(struct build *b, struct span x)
+{
+    (void)x;
+    if (b->a->postgres)
+        buf_str(&b->sql, " FOR NO KEY UPDATE");
+}
+
 static const struct {
     const char *word;
     void (*put)(struct build *b, struct span x);
 } words[] = {
     {"true", put_true},     {"false", put_false}, {"now", put_now},     {"us", put_us},
     {"tagged", put_tagged}, {"has", put_has},     {"value", put_value}, {"lock", put_lock},
-    {"json", put_jsonb},
+    {"json", put_jsonb},    {"hold", put_hold},   {"own", put_own},
 };
 
 // "us EXPR" between braces.

@@ -11,6 +11,8 @@
 //   {value COLUMN}       the text of what the JSON object in COLUMN has under a key is `?`; a key, then a value
 //   {json}               the next parameter, which is JSON
 //   {lock}               behind a SELECT: its rows (of PostgreSQL; SQLite has one writer) are locked, locked ones skipped
+//   {hold}               behind a SELECT: its rows are not deleted before the transaction ends
+//   {own}                behind a SELECT: its rows are locked for one that wants the same; waits for others
 //
 // A question mark is the next parameter; for a list all of its items, in brackets.
 #ifndef STORE_QUERY_BUILD_H

@@ -325,6 +325,31 @@ int query_system_list(struct inquiry *a, tasker_error *err)
     return list_answer(a, &systems, err);
 }
 
+// ---- maps between systems
+
+static const struct filter map_filters[] = {MAP_FILTERS(FILTER_ROW) FILTER_END};
+static const struct column map_columns[] = {{"map_id", COLUMN_INT, "m.dependent_system_object_map_id"},
+                                            {"system_one", COLUMN_TEXT, "d1.name"},
+                                            {"id_one", COLUMN_TEXT, "m.remote_id_one"},
+                                            {"system_two", COLUMN_TEXT, "d2.name"},
+                                            {"id_two", COLUMN_TEXT, "m.remote_id_two"},
+                                            {"created_at", COLUMN_TIME, "m.created_at"},
+                                            COLUMN_END};
+static const struct listing maps = {
+    .name = "maps",
+    .from = " FROM tasker_dependent_system_object_maps m"
+            " JOIN tasker_dependent_systems d1 ON d1.dependent_system_id = m.dependent_system_one_id"
+            " JOIN tasker_dependent_systems d2 ON d2.dependent_system_id = m.dependent_system_two_id",
+    .key = "m.dependent_system_object_map_id",
+    .filters = map_filters,
+    .columns = map_columns,
+};
+
+int query_map_list(struct inquiry *a, tasker_error *err)
+{
+    return list_answer(a, &maps, err);
+}
+
 // ---- annotations
 
 #define ANNOTATION_TABLES                                                                                              \

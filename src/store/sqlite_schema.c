@@ -6,8 +6,8 @@
 // SQLite's types: INTEGER, TEXT; booleans are 0 and 1, times UTC text "YYYY-MM-DD HH:MM:SS.ffffff",
 // JSON is TEXT kept byte for byte. The tables tasker_core_... are ours.
 //
-// Ids that others may remember (tasks, steps, transitions, templates, lanes, requests) are
-// AUTOINCREMENT: never used twice, not even after the last rows were deleted. Migration runs in one
+// Ids that others may remember (tasks, steps, transitions, annotations, maps, templates, lanes,
+// requests) are AUTOINCREMENT: never used twice, not even after the last rows were deleted. Migration runs in one
 // write transaction that reads the version first, so processes that start together upgrade once. To
 // change the schema, add a row to `versions`; never edit one.
 #include <string.h>
@@ -230,6 +230,41 @@ static const char core_tables[] =
 static const char lane_lease[] =
     "ALTER TABLE tasker_core_lanes ADD COLUMN lease_us INTEGER NOT NULL DEFAULT 10000000";
 
+// Annotations and maps are deleted one by one, so their ids must be AUTOINCREMENT too; nothing refers
+// to either. Indexes:
+//   task_annotations(task_id)           a task's annotations, as on PostgreSQL
+//   object_maps(remote_id_one, _two)    what an object is mapped to, from either side
+static const char notes_and_maps[] =
+    "CREATE TABLE tasker_core_annotations_new ("
+    " task_annotation_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " task_id INTEGER NOT NULL REFERENCES tasker_tasks(task_id),"
+    " annotation_type_id INTEGER NOT NULL REFERENCES tasker_annotation_types(annotation_type_id),"
+    " annotation TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
+    "INSERT INTO tasker_core_annotations_new SELECT * FROM tasker_task_annotations;"
+    "DROP TABLE tasker_task_annotations;"
+    "ALTER TABLE tasker_core_annotations_new RENAME TO tasker_task_annotations;"
+    "CREATE INDEX task_annotations_task_id_index ON tasker_task_annotations(task_id);"
+
+    "CREATE TABLE tasker_core_maps_new ("
+    " dependent_system_object_map_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " dependent_system_one_id INTEGER NOT NULL REFERENCES "
+    "tasker_dependent_systems(dependent_system_id),"
+    " dependent_system_two_id INTEGER NOT NULL REFERENCES "
+    "tasker_dependent_systems(dependent_system_id),"
+    " remote_id_one TEXT NOT NULL, remote_id_two TEXT NOT NULL,"
+    " created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
+    "INSERT INTO tasker_core_maps_new SELECT * FROM tasker_dependent_system_object_maps;"
+    "DROP TABLE tasker_dependent_system_object_maps;"
+    "ALTER TABLE tasker_core_maps_new RENAME TO tasker_dependent_system_object_maps;"
+    "CREATE UNIQUE INDEX dependent_system_object_maps_unique ON "
+    "tasker_dependent_system_object_maps("
+    "dependent_system_one_id, dependent_system_two_id, remote_id_one, remote_id_two);"
+    "CREATE INDEX dependent_system_object_maps_remote_id_one_index ON "
+    "tasker_dependent_system_object_maps(remote_id_one);"
+    "CREATE INDEX dependent_system_object_maps_remote_id_two_index ON "
+    "tasker_dependent_system_object_maps(remote_id_two);";
+
+static const char *const version_3[] = {notes_and_maps, NULL};
 static const char *const version_2[] = {lane_lease, NULL};
 static const char *const version_1[] = {catalogue_tables, task_tables, dag_view, core_tables, NULL};
 
@@ -240,6 +275,7 @@ static const struct {
 } versions[] = {
     {"tables of the Rails engine, lanes, queue, dispatch", version_1},
     {"the lease of each lane", version_2},
+    {"annotations and maps between systems are found and deleted by id", version_3},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 
