@@ -111,6 +111,8 @@ static const struct operation operations[] = {
        no_arguments, op_db_check),
     OP("db.migrate", "create the tables or bring them up to date", "tasker.database:update",
        db_migrate_arguments, op_db_migrate),
+    OP("db.prune", "delete old finished tasks with everything that belongs to them",
+       "tasker.database:update", db_prune_arguments, op_db_prune),
     OP("failure.categories", "list the kinds of failure and what follows from them",
        "tasker.failure:index", no_arguments, op_failure_categories),
 };

@@ -75,6 +75,7 @@ int op_health_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_check(const struct call *c, tasker_error *err) CHECKED;
 int op_db_migrate(const struct call *c, tasker_error *err) CHECKED;
+int op_db_prune(const struct call *c, tasker_error *err) CHECKED;
 int op_failure_categories(const struct call *c, tasker_error *err) CHECKED;
 
 #endif

@@ -155,6 +155,15 @@ static const tasker_argument template_show_arguments[] = {
     END};
 static const tasker_argument db_migrate_arguments[] = {
     {"rails_indexes", "boolean", "on PostgreSQL make all indexes of the Rails engine", 0, 0}, END};
+static const tasker_argument db_prune_arguments[] = {
+    {"older_than", "duration", "tasks that ended longer ago than this, such as 30d", 0, 0},
+    {"before", "time", "tasks that ended before this time", 0, 0},
+    {"states", "strings", "only in these states (complete, cancelled, resolved_manually; not error)", 0, 0},
+    TEMPLATE_NAME,
+    {"all", "boolean", "also tasks that the Rails engine has finished", 0, 0},
+    {"dry_run", "boolean", "only count", 0, 0},
+    {"limit", "integer", "how many tasks, 1 to 1000000 (10000)", 0, 0},
+    END};
 static const tasker_argument event_log_arguments[] = {
     {"after", "string", "a cursor to go on behind (the beginning)", 0, 1},
     {"patterns", "string", "names, separated by commas, with * (all)", 0, 0},

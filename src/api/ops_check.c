@@ -36,6 +36,12 @@ static bool is_time(const struct json *v)
     return v->type == JSON_STRING && time_parse(v->str, &us);
 }
 
+static bool is_duration(const struct json *v)
+{
+    int64_t us;
+    return v->type == JSON_STRING && duration_parse(v->str, &us);
+}
+
 static bool is_list(const struct json *v)
 {
     return v->type == JSON_ARRAY && v->count <= FILTER_LIST_MAX;
@@ -54,6 +60,7 @@ static const struct argument_type {
     {"boolean", is_boolean, "true or false", NULL},
     {"json", is_json, "JSON", NULL},
     {"time", is_time, "a time such as \"2026-01-31T12:00:00Z\"", NULL},
+    {"duration", is_duration, "a duration such as \"30d\", \"12h\" or \"1h30m\"", NULL},
 };
 _Static_assert(FILTER_LIST_MAX == 1000, "the texts above say so");
 

@@ -327,3 +327,44 @@ bool time_parse_http(struct span text, int64_t *ret_us)
     }
     return false;
 }
+
+// ---- durations
+
+static const struct {
+    char unit;
+    int64_t seconds;
+} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', SECONDS_PER_DAY}, {'w', 7 * SECONDS_PER_DAY}};
+#define DURATION_MAX (365000 * SECONDS_PER_DAY)
+
+// One number with its unit; false: it is none, or too much.
+static bool read_part(struct span *in, int64_t *seconds)
+{
+    int64_t n = 0;
+    size_t at = 0;
+
+    for (; at < in->len && in->p[at] >= '0' && in->p[at] <= '9' && n <= DURATION_MAX; at++)
+        n = n * 10 + (in->p[at] - '0');
+    if (at == 0 || at == in->len || n > DURATION_MAX)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+        if (units[i].unit != in->p[at])
+            continue;
+        *seconds += n * units[i].seconds;
+        *in = (struct span){in->p + at + 1, in->len - at - 1};
+        return *seconds <= DURATION_MAX;
+    }
+    return false;
+}
+
+bool duration_parse(struct span text, int64_t *ret_us)
+{
+    int64_t seconds = 0;
+
+    while (text.len > 0)
+        if (!read_part(&text, &seconds))
+            return false;
+    if (seconds == 0)
+        return false;
+    *ret_us = seconds * US_PER_SECOND;
+    return true;
+}

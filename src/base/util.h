@@ -30,6 +30,8 @@ char *time_iso(int64_t us, char out[TIME_TEXT_SIZE]);
 bool time_parse(struct span text, int64_t *ret_us);
 // time_parse_http reads the three forms of an HTTP date (RFC 9110 section 5.6.7).
 bool time_parse_http(struct span text, int64_t *ret_us);
+// duration_parse reads "30d", "12h", "1d12h": numbers with a unit each (s, m, h, d, w), not zero, 1,000 years at most.
+bool duration_parse(struct span text, int64_t *ret_us);
 
 // ---- random numbers: splitmix64, one state per user, the same seed gives the same numbers.
 struct rng {

@@ -18,7 +18,7 @@ static int plain(struct inquiry *a, const char *sql, tasker_error *err)
 
 static int begin(struct inquiry *a, bool write, tasker_error *err)
 {
-    return plain(a, write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    return plain(a, write ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
 }
 
 static int commit(struct inquiry *a, tasker_error *err)

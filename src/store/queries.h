@@ -146,13 +146,18 @@
 //   "created"}. system.register the same with "system_id"
 // - map.set {system_one, id_one, system_two, id_two, unique}: {"map_id", the four, "created"}; systems are created.
 //   map.remove: {"map_id", the four, "removed"}, both orders
+// - db.prune {older_than or before, states (complete, cancelled, resolved_manually), namespace, name, version, all,
+//   dry_run, after (0), take (100)}: one batch of at most `take` tasks with an id above `after`: {"before", "tasks",
+//   "steps", "edges", "transitions", "annotations", "logs", "busy", "next"}. busy: tasks passed by because somebody works
+//   on them; next: the `after` of the next batch, null when there are no more ids
 #define OPERATIONS(X)                                                                              \
     X(annotation_add, "annotation.add")                                                            \
     X(annotation_remove, "annotation.remove")                                                      \
     X(annotation_type, "annotation.type")                                                          \
     X(system_register, "system.register")                                                          \
     X(map_set, "map.set")                                                                          \
-    X(map_remove, "map.remove")
+    X(map_remove, "map.remove")                                                                    \
+    X(db_prune, "db.prune")
 
 #define QUERY_LIMIT_MAX 1000
 

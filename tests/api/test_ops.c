@@ -39,7 +39,7 @@ static void positions_of_arguments_are_gapless_and_required_ones_come_first(void
         const tasker_argument *list = tasker_operation(i)->arguments;
         int highest = 0, seen = 0;
         for (const tasker_argument *a = list; a->name != NULL; a++) {
-            assert_non_null(strstr("integers strings boolean json time", a->type));
+            assert_non_null(strstr("integers strings boolean json time duration", a->type));
             assert_true(a->summary[0] != '\0');
             highest = a->positional > highest ? a->positional : highest;
             seen += a->positional > 0;
@@ -90,6 +90,8 @@ static const char *good_value(const tasker_argument *a)
         return "[1]";
     if (strcmp(a->type, "strings") == 0)
         return "[\"x\"]";
+    if (strcmp(a->type, "duration") == 0)
+        return "\"30d\"";
     return strcmp(a->type, "time") == 0 ? "\"2026-01-31T12:00:00Z\"" : "\"x\"";
 }
 
@@ -146,6 +148,7 @@ static void every_argument_must_have_its_type(void **state)
         {"integers", {"1", "\"1\"", "{}", "true", "\"[1]\""}},
         {"strings", {"\"a\"", "1", "{}", "false", "\"[]\""}},
         {"time", {"1", "\"yesterday\"", "true", "\"2026-13-01\"", "[]"}},
+        {"duration", {"1", "\"soon\"", "\"30\"", "\"0d\"", "\"1d 2h\""}},
     };
 
     for (size_t i = 0; tasker_operation(i) != NULL; i++) {

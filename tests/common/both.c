@@ -102,6 +102,11 @@ void both_sql(const char *fmt, ...)
     free(text);
 }
 
+void both_postgres_sql(const char *text)
+{
+    must(conn, PQexec(conn, text), text);
+}
+
 int64_t both_number(const char *fmt, ...)
 {
     va_list args;
@@ -205,6 +210,18 @@ int both_do(const char *name, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     return ask(true, name, text);
+}
+
+int both_postgres_do(const char *name, const char *arguments)
+{
+    struct buf out;
+
+    buf_init(&out, ANSWER_MAX);
+    int rc = one(stores[1], true, name, arguments, &out);
+    free(both_answer);
+    both_answer = strdup(buf_view(&out).p);
+    buf_done(&out);
+    return rc;
 }
 
 const char *both_picked(const char *path)

@@ -38,6 +38,9 @@ const char *both_time(int64_t us); // as the database has it; eight at once
 // (or both_error). Ids that databases give must be the same too.
 int both_ask(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int both_do(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// On PostgreSQL alone: SQL on a connection beside the store's, an operation.
+void both_postgres_sql(const char *text);
+int both_postgres_do(const char *name, const char *arguments);
 const char *both_picked(const char *path);
 #define assert_both(path, want) assert_string_equal(both_picked(path), want)
 
