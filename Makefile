@@ -3,6 +3,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
+DB ?= sqlite
 export BUILD
 
 all: ## build the library and the binary (build/tasker)
@@ -10,10 +11,10 @@ all: ## build the library and the binary (build/tasker)
 	@tools/build $(BUILD) -- --prefix=$(PREFIX)
 	@echo "built $(BUILD)/tasker"
 
-demo: ## run the example in examples/orders on 300 orders
-	@tools/deps build demo
+demo: ## run the example in examples/orders on 300 orders; DB=postgresql: on a PostgreSQL of its own
+	@tools/deps build demo $(filter postgresql,$(DB))
 	@tools/build $(BUILD) tasker -- --prefix=$(PREFIX)
-	@examples/orders/demo $(BUILD)
+	@examples/orders/demo $(BUILD) $(DB)
 
 check: ## every test, from the floors of the source to an installed tree
 	@tools/deps build demo check
