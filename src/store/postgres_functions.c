@@ -4,70 +4,96 @@
 // save round trips: the fence, takeover, the claim of one task.
 #include "store/postgres_schema.h"
 
+// Which steps may run, of those that fit the condition. One pass over steps, edges and newest transitions, which are
+// joined by hash whatever the planner believes of tables that it has not analyzed yet: the plan is made once a session
+// and must be right for 3 steps and for 3,000.
+#define READINESS(condition)                                                                                          \
+    " RETURNS TABLE(workflow_step_id bigint, task_id bigint, named_step_id integer, name text, current_state "        \
+      "text, dependencies_satisfied boolean,\n"                                                                       \
+    " retry_eligible boolean, ready_for_execution boolean, last_failure_at timestamp without time zone, "             \
+      "next_retry_at timestamp without time zone,\n"                                                                  \
+    " total_parents integer, completed_parents integer, attempts integer, retry_limit integer, "                      \
+      "backoff_request_seconds integer,\n"                                                                            \
+    " last_attempted_at timestamp without time zone) LANGUAGE plpgsql STABLE ROWS 1000 SET enable_nestloop = "        \
+      "off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off SET plan_cache_mode = "                  \
+      "force_generic_plan AS $$\n"                                                                                    \
+    "DECLARE\n"                                                                                                       \
+    " low bigint; high bigint; ids bigint[]; names_low integer; names_high integer; name_ids integer[]; n "           \
+      "bigint;\n"                                                                                                     \
+    "BEGIN\n"                                                                                                         \
+    " SELECT min(s.workflow_step_id), max(s.workflow_step_id), array_agg(s.workflow_step_id), "                       \
+      "min(s.named_step_id), max(s.named_step_id), array_agg(s.named_step_id), count(*)\n"                            \
+    "  INTO low, high, ids, names_low, names_high, name_ids, n FROM tasker_workflow_steps s WHERE "                   \
+      condition                                                                                                       \
+    ";\n"                                                                                                             \
+    " -- Ids that stand close together are read as one range, others one by one.\n"                                   \
+    " IF high - low < 4 * n THEN ids := NULL; ELSE low := NULL; END IF;\n"                                            \
+    " IF names_high - names_low < 4 * n THEN name_ids := NULL; ELSE names_low := NULL; END IF;\n"                     \
+    " RETURN QUERY\n"                                                                                                 \
+    " WITH latest AS MATERIALIZED (\n"                                                                                \
+    "  SELECT t.workflow_step_id AS id, t.to_state AS state, t.created_at AS since FROM "                             \
+      "tasker_workflow_step_transitions t\n"                                                                          \
+    "   WHERE t.workflow_step_id BETWEEN low AND high AND t.most_recent = true\n"                                     \
+    "  UNION ALL SELECT t.workflow_step_id, t.to_state, t.created_at FROM tasker_workflow_step_transitions t\n"       \
+    "   WHERE t.workflow_step_id = ANY (ids) AND t.most_recent = true),\n"                                            \
+    " edge AS (\n"                                                                                                    \
+    "  SELECT g.from_step_id AS a, g.to_step_id AS b FROM tasker_workflow_step_edges g WHERE g.to_step_id "           \
+      "BETWEEN low AND high\n"                                                                                        \
+    "  UNION ALL SELECT g.from_step_id, g.to_step_id FROM tasker_workflow_step_edges g WHERE g.to_step_id = "         \
+      "ANY (ids)),\n"                                                                                                 \
+    " -- A parent that was not read above may be a step of another task.\n"                                           \
+    " above AS (\n"                                                                                                   \
+    "  SELECT g.b AS id, count(*)::integer AS parents, (count(*) FILTER (WHERE\n"                                     \
+    "    CASE WHEN p.id IS NOT NULL OR g.a BETWEEN low AND high THEN p.state ELSE\n"                                  \
+    "     (SELECT o.to_state FROM tasker_workflow_step_transitions o WHERE o.workflow_step_id = g.a AND "             \
+      "o.most_recent = true) END\n"                                                                                   \
+    "    IN ('complete', 'resolved_manually')))::integer AS done\n"                                                   \
+    "   FROM edge g LEFT JOIN latest p ON p.id = g.a GROUP BY g.b),\n"                                                \
+    " names AS (\n"                                                                                                   \
+    "  SELECT n.named_step_id AS id, n.name::text AS name FROM tasker_named_steps n WHERE n.named_step_id "           \
+      "BETWEEN names_low AND names_high\n"                                                                            \
+    "  UNION ALL SELECT n.named_step_id, n.name::text FROM tasker_named_steps n WHERE n.named_step_id = ANY "         \
+      "(name_ids))\n"                                                                                                 \
+    " SELECT r.id, r.task, r.named, r.step_name, r.state, r.parents = r.done, r.tries < r.most,\n"                    \
+    "  r.state IN ('pending', 'error') AND NOT r.processed AND r.parents = r.done AND r.tries < r.most AND "          \
+      "r.retryable AND NOT r.busy\n"                                                                                  \
+    "   AND (r.backoff IS NULL OR r.attempted IS NULL OR r.attempted + r.backoff * interval '1 second' <= "           \
+      "now())\n"                                                                                                      \
+    "   AND (r.failed IS NULL OR r.failed + r.delay * interval '1 second' <= now()),\n"                               \
+    "  r.failed,\n"                                                                                                   \
+    "  CASE WHEN r.backoff IS NOT NULL AND r.attempted IS NOT NULL THEN r.attempted + r.backoff * interval "          \
+      "'1 second'\n"                                                                                                  \
+    "       WHEN r.failed IS NOT NULL THEN r.failed + r.delay * interval '1 second' END,\n"                           \
+    "  r.parents, r.done, r.tries, r.most, r.backoff, r.attempted\n"                                                  \
+    " FROM (SELECT s.workflow_step_id AS id, s.task_id AS task, s.named_step_id AS named, ns.name AS "                \
+      "step_name,\n"                                                                                                  \
+    "   coalesce(t.state, 'pending')::text AS state, s.processed, s.in_process AS busy, s.retryable, "                \
+      "coalesce(s.attempts, 0) AS tries,\n"                                                                           \
+    "   coalesce(s.retry_limit, 3) AS most, s.backoff_request_seconds AS backoff, s.last_attempted_at AS "            \
+      "attempted,\n"                                                                                                  \
+    "   CASE WHEN t.state = 'error' THEN t.since::timestamp without time zone END AS failed,\n"                       \
+    "   CASE WHEN coalesce(s.attempts, 1) >= 5 THEN 30 ELSE least(power(2, coalesce(s.attempts, 1)), 30) END "        \
+      "AS delay,\n"                                                                                                   \
+    "   coalesce(e.parents, 0) AS parents, coalesce(e.done, 0) AS done\n"                                             \
+    "  FROM tasker_workflow_steps s\n"                                                                                \
+    "  JOIN names ns ON ns.id = s.named_step_id\n"                                                                    \
+    "  LEFT JOIN latest t ON t.id = s.workflow_step_id\n"                                                             \
+    "  LEFT JOIN above e ON e.id = s.workflow_step_id\n"                                                              \
+    "  WHERE "                                                                                                        \
+      condition                                                                                                       \
+    ") r;\n"                                                                                                          \
+    "END $$;\n"
+
 const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS] = {
     {"get_step_readiness_status_batch",
-    "CREATE FUNCTION get_step_readiness_status_batch(input_task_ids bigint[])\n"
-    " RETURNS TABLE(workflow_step_id bigint, task_id bigint, named_step_id integer, name text, current_state "
-      "text, dependencies_satisfied boolean,\n"
-    " retry_eligible boolean, ready_for_execution boolean, last_failure_at timestamp without time zone, "
-      "next_retry_at timestamp without time zone,\n"
-    " total_parents integer, completed_parents integer, attempts integer, retry_limit integer, "
-      "backoff_request_seconds integer,\n"
-    " last_attempted_at timestamp without time zone) LANGUAGE plpgsql STABLE ROWS 1000 AS $$\n"
-    "BEGIN\n"
-    " RETURN QUERY\n"
-    " SELECT r.id, r.task, r.named, r.step_name, r.state, r.parents = r.done, r.tries < r.most,\n"
-    "  r.state IN ('pending', 'error') AND NOT r.processed AND r.parents = r.done AND r.tries < r.most AND "
-      "r.retryable AND NOT r.busy\n"
-    "   AND (r.backoff IS NULL OR r.attempted IS NULL OR r.attempted + r.backoff * interval '1 second' <= "
-      "now())\n"
-    "   AND (r.failed IS NULL OR r.failed + r.delay * interval '1 second' <= now()),\n"
-    "  r.failed,\n"
-    "  CASE WHEN r.backoff IS NOT NULL AND r.attempted IS NOT NULL THEN r.attempted + r.backoff * interval "
-      "'1 second'\n"
-    "       WHEN r.failed IS NOT NULL THEN r.failed + r.delay * interval '1 second' END,\n"
-    "  r.parents, r.done, r.tries, r.most, r.backoff, r.attempted\n"
-    " FROM (SELECT s.workflow_step_id AS id, s.task_id AS task, s.named_step_id AS named, ns.name::text AS "
-      "step_name,\n"
-    "   coalesce(t.to_state, 'pending')::text AS state, s.processed, s.in_process AS busy, s.retryable, "
-      "coalesce(s.attempts, 0) AS tries,\n"
-    "   coalesce(s.retry_limit, 3) AS most, s.backoff_request_seconds AS backoff, s.last_attempted_at AS "
-      "attempted,\n"
-    "   CASE WHEN t.to_state = 'error' THEN t.created_at::timestamp without time zone END AS failed,\n"
-    "   CASE WHEN coalesce(s.attempts, 1) >= 5 THEN 30 ELSE least(power(2, coalesce(s.attempts, 1)), 30) END "
-      "AS delay,\n"
-    "   coalesce(e.parents, 0) AS parents, coalesce(e.done, 0) AS done\n"
-    "  FROM tasker_workflow_steps s\n"
-    "  JOIN tasker_named_steps ns ON ns.named_step_id = s.named_step_id\n"
-    "  LEFT JOIN tasker_workflow_step_transitions t ON t.workflow_step_id = s.workflow_step_id AND "
-      "t.most_recent = true\n"
-    "  LEFT JOIN LATERAL (SELECT count(*)::integer AS parents, (count(*) FILTER (WHERE p.to_state IN "
-      "('complete', 'resolved_manually')))::integer AS done\n"
-    "   FROM tasker_workflow_step_edges g\n"
-    "   LEFT JOIN tasker_workflow_step_transitions p ON p.workflow_step_id = g.from_step_id AND "
-      "p.most_recent = true\n"
-    "   WHERE g.to_step_id = s.workflow_step_id) e ON true\n"
-    "  WHERE s.task_id = ANY (input_task_ids)) r;\n"
-    "END $$;\n"},
+    "CREATE OR REPLACE FUNCTION get_step_readiness_status_batch(input_task_ids bigint[])\n"
+    READINESS("s.task_id = ANY (input_task_ids)")},
     {"get_step_readiness_status",
-    "CREATE FUNCTION get_step_readiness_status(input_task_id bigint, step_ids bigint[] DEFAULT NULL)\n"
-    " RETURNS TABLE(workflow_step_id bigint, task_id bigint, named_step_id integer, name text, current_state "
-      "text, dependencies_satisfied boolean,\n"
-    " retry_eligible boolean, ready_for_execution boolean, last_failure_at timestamp without time zone, "
-      "next_retry_at timestamp without time zone,\n"
-    " total_parents integer, completed_parents integer, attempts integer, retry_limit integer, "
-      "backoff_request_seconds integer,\n"
-    " last_attempted_at timestamp without time zone) LANGUAGE plpgsql STABLE ROWS 100 AS $$\n"
-    "BEGIN\n"
-    " IF step_ids IS NULL THEN\n"
-    "  RETURN QUERY SELECT * FROM get_step_readiness_status_batch(ARRAY[input_task_id]);\n"
-    " ELSE\n"
-    "  RETURN QUERY SELECT r.* FROM get_step_readiness_status_batch(ARRAY[input_task_id]) r WHERE "
-      "r.workflow_step_id = ANY (step_ids);\n"
-    " END IF;\n"
-    "END $$;\n"},
+    "CREATE OR REPLACE FUNCTION get_step_readiness_status(input_task_id bigint, step_ids bigint[] DEFAULT "
+      "NULL)\n"
+    READINESS("s.task_id = input_task_id AND (step_ids IS NULL OR s.workflow_step_id = ANY (step_ids))")},
     {"get_task_execution_contexts_batch",
-    "CREATE FUNCTION get_task_execution_contexts_batch(input_task_ids bigint[])\n"
+    "CREATE OR REPLACE FUNCTION get_task_execution_contexts_batch(input_task_ids bigint[])\n"
     " RETURNS TABLE(task_id bigint, named_task_id integer, status text, total_steps bigint, pending_steps "
       "bigint, in_progress_steps bigint,\n"
     " completed_steps bigint, failed_steps bigint, ready_steps bigint, execution_status text, "
@@ -106,7 +132,7 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     " FROM tasks x ORDER BY x.id;\n"
     "END $$;\n"},
     {"get_task_execution_context",
-    "CREATE FUNCTION get_task_execution_context(input_task_id bigint)\n"
+    "CREATE OR REPLACE FUNCTION get_task_execution_context(input_task_id bigint)\n"
     " RETURNS TABLE(task_id bigint, named_task_id integer, status text, total_steps bigint, pending_steps "
       "bigint, in_progress_steps bigint,\n"
     " completed_steps bigint, failed_steps bigint, ready_steps bigint, execution_status text, "
@@ -116,7 +142,7 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     " RETURN QUERY SELECT * FROM get_task_execution_contexts_batch(ARRAY[input_task_id]);\n"
     "END $$;\n"},
     {"get_analytics_metrics_v01",
-    "CREATE FUNCTION get_analytics_metrics_v01(since_timestamp timestamp with time zone DEFAULT NULL)\n"
+    "CREATE OR REPLACE FUNCTION get_analytics_metrics_v01(since_timestamp timestamp with time zone DEFAULT NULL)\n"
     " RETURNS TABLE(active_tasks_count bigint, total_namespaces_count bigint, unique_task_types_count "
       "bigint, system_health_score numeric,\n"
     " task_throughput bigint, completion_count bigint, error_count bigint, completion_rate numeric, "
@@ -169,7 +195,7 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     " FROM counts c CROSS JOIN spans s;\n"
     "END $$;\n"},
     {"get_slowest_steps_v01",
-    "CREATE FUNCTION get_slowest_steps_v01(since_timestamp timestamp with time zone DEFAULT NULL, "
+    "CREATE OR REPLACE FUNCTION get_slowest_steps_v01(since_timestamp timestamp with time zone DEFAULT NULL, "
       "limit_count integer DEFAULT 10,\n"
     " namespace_filter text DEFAULT NULL, task_name_filter text DEFAULT NULL, version_filter text DEFAULT "
       "NULL)\n"
@@ -198,7 +224,7 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     " ORDER BY 7 DESC, 1 LIMIT limit_count;\n"
     "END $$;\n"},
     {"get_slowest_tasks_v01",
-    "CREATE FUNCTION get_slowest_tasks_v01(since_timestamp timestamp with time zone DEFAULT NULL, "
+    "CREATE OR REPLACE FUNCTION get_slowest_tasks_v01(since_timestamp timestamp with time zone DEFAULT NULL, "
       "limit_count integer DEFAULT 10,\n"
     " namespace_filter text DEFAULT NULL, task_name_filter text DEFAULT NULL, version_filter text DEFAULT "
       "NULL)\n"
@@ -228,31 +254,34 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     " ORDER BY 5 DESC, 1 LIMIT limit_count;\n"
     "END $$;\n"},
     {"get_system_health_counts_v01",
-    "CREATE FUNCTION get_system_health_counts_v01()\n"
+    "CREATE OR REPLACE FUNCTION get_system_health_counts_v01()\n"
     " RETURNS TABLE(total_tasks bigint, pending_tasks bigint, in_progress_tasks bigint, complete_tasks "
       "bigint, error_tasks bigint, cancelled_tasks bigint,\n"
     " total_steps bigint, pending_steps bigint, in_progress_steps bigint, complete_steps bigint, error_steps "
       "bigint, retryable_error_steps bigint,\n"
     " exhausted_retry_steps bigint, in_backoff_steps bigint, active_connections bigint, max_connections "
       "bigint) LANGUAGE plpgsql STABLE AS $$\n"
+    "-- What is complete is all the rest: it is most of what there is, and nothing has to be read to count "
+      "it but an index.\n"
     "BEGIN\n"
     " RETURN QUERY\n"
-    " SELECT (SELECT count(*) FROM tasker_tasks), t.pending, t.running, t.done, t.failed, t.cancelled, "
-      "(SELECT count(*) FROM tasker_workflow_steps),\n"
-    "  s.pending, s.running, s.done, s.failed, f.again, f.exhausted, f.waiting,\n"
+    " SELECT (SELECT count(*) FROM tasker_tasks), t.pending, t.running,\n"
+    "  (SELECT count(*) FROM tasker_task_transitions x WHERE x.most_recent = true) - t.others, t.failed, "
+      "t.cancelled,\n"
+    "  (SELECT count(*) FROM tasker_workflow_steps), s.pending, s.running,\n"
+    "  (SELECT count(*) FROM tasker_workflow_step_transitions x WHERE x.most_recent = true) - s.others, "
+      "s.failed, f.again, f.exhausted, f.waiting,\n"
     "  (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.state = 'active'),\n"
-    "  (SELECT g.setting::bigint FROM pg_settings g WHERE g.name = 'max_connections')\n"
+    "  current_setting('max_connections')::bigint\n"
     " FROM (SELECT count(*) FILTER (WHERE x.to_state = 'pending') AS pending, count(*) FILTER (WHERE "
       "x.to_state = 'in_progress') AS running,\n"
-    "   count(*) FILTER (WHERE x.to_state = 'complete') AS done, count(*) FILTER (WHERE x.to_state = "
-      "'error') AS failed,\n"
-    "   count(*) FILTER (WHERE x.to_state = 'cancelled') AS cancelled FROM tasker_task_transitions x WHERE "
-      "x.most_recent = true) t\n"
+    "   count(*) FILTER (WHERE x.to_state = 'error') AS failed, count(*) FILTER (WHERE x.to_state = "
+      "'cancelled') AS cancelled, count(*) AS others\n"
+    "  FROM tasker_task_transitions x WHERE x.most_recent = true AND x.to_state <> 'complete') t\n"
     " CROSS JOIN (SELECT count(*) FILTER (WHERE x.to_state = 'pending') AS pending, count(*) FILTER (WHERE "
       "x.to_state = 'in_progress') AS running,\n"
-    "   count(*) FILTER (WHERE x.to_state = 'complete') AS done, count(*) FILTER (WHERE x.to_state = "
-      "'error') AS failed\n"
-    "  FROM tasker_workflow_step_transitions x WHERE x.most_recent = true) s\n"
+    "   count(*) FILTER (WHERE x.to_state = 'error') AS failed, count(*) AS others\n"
+    "  FROM tasker_workflow_step_transitions x WHERE x.most_recent = true AND x.to_state <> 'complete') s\n"
     " CROSS JOIN (SELECT count(*) FILTER (WHERE w.attempts < w.retry_limit AND w.retryable) AS again,\n"
     "   count(*) FILTER (WHERE w.attempts >= w.retry_limit) AS exhausted,\n"
     "   count(*) FILTER (WHERE w.attempts < w.retry_limit AND w.retryable AND w.last_attempted_at IS NOT "
@@ -262,8 +291,9 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     "  WHERE x.most_recent = true AND x.to_state = 'error') f;\n"
     "END $$;\n"},
     {"calculate_dependency_levels",
-    "CREATE FUNCTION calculate_dependency_levels(input_task_id bigint)\n"
-    " RETURNS TABLE(workflow_step_id bigint, dependency_level integer) LANGUAGE plpgsql STABLE AS $$\n"
+    "CREATE OR REPLACE FUNCTION calculate_dependency_levels(input_task_id bigint)\n"
+    " RETURNS TABLE(workflow_step_id bigint, dependency_level integer) LANGUAGE plpgsql STABLE SET "
+      "enable_seqscan = off SET jit = off AS $$\n"
     "-- Kahn's algorithm over arrays: every edge is looked at once, and what stands in a cycle never comes "
       "up.\n"
     "DECLARE\n"
@@ -275,14 +305,13 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
       "WHERE s.task_id = input_task_id;\n"
     " n := coalesce(array_length(ids, 1), 0);\n"
     " IF n = 0 THEN RETURN; END IF;\n"
-    " SELECT array_agg(p.place ORDER BY p.place, c.place), array_agg(c.place ORDER BY p.place, c.place) INTO "
-      "froms, tos\n"
-    "  FROM tasker_workflow_step_edges g JOIN unnest(ids) WITH ORDINALITY AS p0(id, ord) ON p0.id = "
-      "g.from_step_id\n"
-    "  CROSS JOIN LATERAL (SELECT p0.ord::integer AS place) p\n"
-    "  JOIN unnest(ids) WITH ORDINALITY AS c0(id, ord) ON c0.id = g.to_step_id CROSS JOIN LATERAL (SELECT "
-      "c0.ord::integer AS place) c\n"
-    "  WHERE g.from_step_id = ANY (ids);\n"
+    " -- Steps are numbered by their place among the ids.\n"
+    " WITH k AS MATERIALIZED (SELECT ids AS list),\n"
+    " edge AS (SELECT width_bucket(g.from_step_id, k.list) AS a, width_bucket(g.to_step_id, k.list) AS b, "
+      "g.to_step_id AS id, k.list\n"
+    "  FROM k CROSS JOIN tasker_workflow_step_edges g WHERE g.from_step_id = ANY (ids))\n"
+    " SELECT array_agg(x.a), array_agg(x.b) INTO froms, tos FROM (SELECT edge.a, edge.b FROM edge WHERE "
+      "edge.b > 0 AND edge.list[edge.b] = edge.id ORDER BY edge.a, edge.b) x;\n"
     " waits := array_fill(0, ARRAY[n]);\n"
     " levels := array_fill(-1, ARRAY[n]);\n"
     " starts := array_fill(0, ARRAY[n + 1]);\n"
@@ -291,9 +320,11 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     "  IF starts[froms[e]] = 0 THEN starts[froms[e]] := e; END IF;\n"
     " END LOOP;\n"
     " -- A root has no incoming edge at all, from another task neither.\n"
-    " SELECT coalesce(array_agg(u.ord::integer ORDER BY u.ord), '{}') INTO roots FROM unnest(ids) WITH ORDINALITY AS "
-      "u(id, ord)\n"
-    "  WHERE NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges x WHERE x.to_step_id = u.id);\n"
+    " roots := '{}';\n"
+    " FOR i IN 1 .. n LOOP\n"
+    "  IF waits[i] = 0 AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges x WHERE x.to_step_id = "
+      "ids[i]) THEN roots := roots || i; END IF;\n"
+    " END LOOP;\n"
     " LOOP\n"
     "  queue := roots; head := 1;\n"
     "  FOREACH i IN ARRAY roots LOOP levels[i] := 0; END LOOP;\n"
@@ -301,7 +332,7 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     "   i := queue[head]; head := head + 1; e := starts[i];\n"
     "   WHILE e > 0 AND froms[e] = i LOOP\n"
     "    child := tos[e];\n"
-    "    IF levels[child] < levels[i] + 1 THEN levels[child] := levels[i] + 1; END IF;\n"
+    "    IF levels[child] <= levels[i] THEN levels[child] := levels[i] + 1; END IF;\n"
     "    waits[child] := waits[child] - 1;\n"
     "    IF waits[child] = 0 THEN queue := queue || child; END IF;\n"
     "    e := e + 1;\n"
