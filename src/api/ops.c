@@ -99,6 +99,8 @@ static const struct operation operations[] = {
     QUERY("template.show", "show a template", "tasker.handler:show", template_show_arguments),
     OP("event.log", "read the durable log of events", "tasker.event:index", event_log_arguments,
        op_event_log),
+    OP("engine.status", "show the state of the engine of this process, from memory alone",
+       "tasker.health_status:index", no_arguments, op_engine_status),
     OP("health.status", "show the state of database and engines", "tasker.health_status:index",
        no_arguments, op_health_status),
     QUERY("health.score", "sum up the health of the system in one number (of the last hour)",

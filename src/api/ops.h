@@ -71,6 +71,7 @@ int op_command(const struct call *c, tasker_error *err) CHECKED;
 int op_task_submit(const struct call *c, tasker_error *err) CHECKED;
 int op_template_register(const struct call *c, tasker_error *err) CHECKED;
 int op_event_log(const struct call *c, tasker_error *err) CHECKED;
+int op_engine_status(const struct call *c, tasker_error *err) CHECKED;
 int op_health_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_check(const struct call *c, tasker_error *err) CHECKED;

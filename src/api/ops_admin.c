@@ -31,6 +31,13 @@ int op_event_log(const struct call *c, tasker_error *err)
     return log_read(c->t, after, patterns, call_int(c, "limit", 100), c->out, err);
 }
 
+int op_engine_status(const struct call *c, tasker_error *err)
+{
+    (void)err;
+    engine_status(c->t->engine, c->out);
+    return 0;
+}
+
 int op_health_status(const struct call *c, tasker_error *err)
 {
     jw_open(c->out, '{');

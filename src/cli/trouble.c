@@ -4,6 +4,7 @@
 // A full disk, or a database that somebody else keeps locked, is no error of a submission or a
 // task: the engine tries again until it is over. Whoever sits in front of it should know. A thread
 // of its own asks for the engine's last error and says what lasts longer than one question, once.
+// The answer comes from memory: an engine that has nothing to do asks its database next to nothing.
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -12,8 +13,7 @@
 
 #include "cli/cli.h"
 
-#define ASK_US US_PER_SECOND // how often
-#define SHARE 20 // of the time at most goes into asking: the longer the history, the more it costs
+#define ASK_MS 1000 // how often
 // An error is as old as the turn that it ended, which may have waited for a lock.
 #define FRESH_US (15 * US_PER_SECOND)
 
@@ -21,14 +21,13 @@
 static void ask(struct trouble *w)
 {
     CLEANUP(arena_done) struct arena arena;
-    const struct json *health;
+    const struct json *engine;
     tasker_text *text;
     int64_t at;
 
     arena_init(&arena);
-    if (cli_call(w->t, "health.status", NULL, &arena, &text, &health, NULL) < 0)
+    if (cli_call(w->t, "engine.status", NULL, &arena, &text, &engine, NULL) < 0)
         return;
-    const struct json *engine = json_get(health, "engine");
     struct span why = json_text(engine, "last_error");
     if (!time_parse(json_text(engine, "last_error_at"), &at))
         at = 0;
@@ -45,14 +44,9 @@ static void *watch(void *arg)
 {
     struct trouble *w = arg;
     struct pollfd over = {.fd = w->over, .events = POLLIN};
-    int64_t wait = ASK_US;
 
-    while (poll(&over, 1, (int)(wait / US_PER_MS)) == 0) {
-        int64_t before = clock_monotonic_us();
+    while (poll(&over, 1, ASK_MS) == 0)
         ask(w);
-        wait = (clock_monotonic_us() - before) * SHARE;
-        wait = wait > ASK_US ? wait : ASK_US;
-    }
     return NULL;
 }
 

@@ -74,6 +74,16 @@ int gone(void **state)
     return 0;
 }
 
+bool lose_database(void)
+{
+    bool there = database[0] != '\0';
+
+    if (there)
+        administer("DROP DATABASE %s WITH (FORCE)");
+    database[0] = '\0';
+    return there;
+}
+
 const char *stored(const char *written, const char *value)
 {
     return getenv("TASKER_TEST_POSTGRESQL") != NULL ? value : written;

@@ -30,6 +30,8 @@ extern const char *options;
 extern int server_lanes;  // of an engine on the server
 int fresh(void **state);
 int gone(void **state);
+// lose_database takes the database of `t` away; false: it is in memory.
+bool lose_database(void);
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
 
 // stored is JSON as the database gives it back: SQLite as it was written, PostgreSQL as a value. came_back is what `text`

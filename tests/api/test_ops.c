@@ -246,6 +246,18 @@ static void health_tells_of_engine_and_database(void **state)
     assert_pick("database.queue.active", "0");
 }
 
+static void the_engine_tells_of_itself_without_the_database(void **state)
+{
+    (void)state;
+    bool lost = lose_database();
+    assert_int_equal(call("engine.status", "{}"), 0);
+    assert_pick("running", "false");
+    assert_pick("last_error", "null");
+    assert_pick("tasks_in_memory", "0");
+    if (lost)
+        assert_int_equal(call("health.status", "{}"), TASKER_E_IO);
+}
+
 static void templates_are_registered_listed_and_shown(void **state)
 {
     (void)state;
@@ -308,6 +320,7 @@ int main(void)
         T(the_ten_categories_of_failure_are_listed),
         T(the_tables_tell_their_version),
         T(health_tells_of_engine_and_database),
+        T(the_engine_tells_of_itself_without_the_database),
         T(templates_are_registered_listed_and_shown),
         T(other_content_under_the_same_version_needs_replace),
         T(every_finding_of_a_template_comes_at_once_with_its_place),
