@@ -25,6 +25,7 @@
 #define MAX_BACKOFF_US (2 * US_PER_SECOND)
 #define HINT_EVERY_US (250 * US_PER_MS)
 #define CHANNEL "tasker_core"
+#define OLDEST_SERVER 14
 
 // -------------------------------------------------------------------------------------- errors
 
@@ -49,9 +50,13 @@ static const struct {
     {"53100", TASKER_E_IO, "make room on the server's disk"},
     {"53300", TASKER_E_IO, "raise max_connections, or put a pooler in front"},
     {"53", TASKER_E_IO, NULL},
+    {"57P03", TASKER_E_IO, "wait until the server has started, or is a server again"},
     {"57P", TASKER_E_IO, NULL},
     {"58", TASKER_E_IO, NULL},
     {"08", TASKER_E_IO, NULL},
+    {"28P01", TASKER_E_IO, "correct the password: in the URI, in PGPASSWORD, or in the password file (~/.pgpass)"},
+    {"28", TASKER_E_IO, "create the role with the right to log in, or let it in by pg_hba.conf on the server"},
+    {"3D000", TASKER_E_IO, "correct the name of the database, or create it: CREATE DATABASE name ENCODING 'UTF8'"},
     {"42501", TASKER_E_STORE, "grant the role what it needs"},
     {"42", TASKER_E_SCHEMA, "run `tasker db migrate`"},
     {"3F", TASKER_E_SCHEMA, "run `tasker db migrate`"},
@@ -61,6 +66,15 @@ const char *postgres_sqlstate(const PGresult *r)
 {
     const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
     return state ? state : "";
+}
+
+// Row of error_codes for a SQLSTATE, or its number when there is none.
+static size_t error_row(const char *state)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(error_codes) && strncmp(state, error_codes[i].state, strlen(error_codes[i].state)) != 0)
+        i++;
+    return i;
 }
 
 // The connection's own words: several lines, of which the last newlines are cut and the others become spaces.
@@ -82,21 +96,17 @@ int postgres_fail(struct postgres *p, const PGresult *r, const char *what, taske
 {
     const char *state = postgres_sqlstate(r);
     const char *reason = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    (void)snprintf(p->failed_with, sizeof(p->failed_with), "%s", state);
     if (state[0] == '\0' || !reason) {
         describe_connection(p, p->conn, what, err);
         return TASKER_E_IO;
     }
-    int code = TASKER_E_STORE;
-    const char *remedy = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(error_codes); i++)
-        if (strncmp(state, error_codes[i].state, strlen(error_codes[i].state)) == 0) {
-            code = error_codes[i].code;
-            remedy = error_codes[i].remedy;
-            break;
-        }
+    size_t i = error_row(state);
+    bool known = i < ARRAY_SIZE(error_codes);
+    int code = known ? error_codes[i].code : TASKER_E_STORE;
     err_set(err, code, "%s: %s (%s)", what, reason, p->place);
-    if (remedy)
-        err_remedy(err, "%s", remedy);
+    if (known && error_codes[i].remedy)
+        err_remedy(err, "%s", error_codes[i].remedy);
     return code;
 }
 
@@ -213,6 +223,86 @@ void postgres_disconnect(struct postgres *p)
     memset(p->prepared, 0, sizeof(p->prepared));
 }
 
+// ------------------------------------------------------------------------------------------------- why it did not work
+
+// libpq gives away the SQLSTATE of a refused connection only in its most talkative text: "FATAL:  3D000: ...".
+static void sqlstate_in(const char *text, char out[6])
+{
+    out[0] = '\0';
+    for (const char *at = text; (at = strstr(at, ":  ")); at++)
+        if (strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && at[8] == ':')
+            (void)snprintf(out, 6, "%.5s", at + 3);
+}
+
+// What libpq itself complains of, by words that no translation loses or few read translated; the last fits everything.
+static const struct {
+    const char *words, *remedy;
+} complaints[] = {
+    {"SSL", "see sslmode, sslrootcert and sslcert of the URI"},
+    {"certificate", "see sslmode, sslrootcert and sslcert of the URI"},
+    {"invalid ", "correct that parameter of the URI, or the variable PG... that sets it"},
+    {"session is", "none of these takes writes: promote a standby, or name the server that does"},
+    {"", "see whether the server runs and listens there, and correct host and port: pg_isready -h HOST -p PORT"},
+};
+
+static const char *complaint_remedy(const char *text)
+{
+    size_t i = 0;
+    while (!strstr(text, complaints[i].words))
+        i++;
+    return complaints[i].remedy;
+}
+
+// What to do about a connection that was not made. Whoever spoke with a server, which is what ":  " shows in every
+// language, asks it once more for the SQLSTATE. NULL: there is nothing to advise.
+static const char *connect_remedy(PGconn *conn)
+{
+    char state[6];
+    if (PQconnectionNeedsPassword(conn))
+        return "the server asks for a password: give it in the URI, in PGPASSWORD, or in the password file (~/.pgpass)";
+    if (!strstr(PQerrorMessage(conn), ":  "))
+        return complaint_remedy(PQerrorMessage(conn));
+    PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+    PQreset(conn);
+    sqlstate_in(PQerrorMessage(conn), state);
+    size_t i = state[0] ? error_row(state) : ARRAY_SIZE(error_codes);
+    return i < ARRAY_SIZE(error_codes) ? error_codes[i].remedy : NULL;
+}
+
+// Fills in p->trouble. As long as it stays the same, nobody is asked what to do again.
+static void explain_trouble(struct postgres *p)
+{
+    tasker_error last = p->trouble;
+    describe_connection(p, p->conn, "no connection to the database", &p->trouble);
+    if (p->backoff_us > 0 && strcmp(last.message, p->trouble.message) == 0) {
+        p->trouble = last;
+        return;
+    }
+    bool refused = p->conn && PQstatus(p->conn) != CONNECTION_OK;
+    const char *remedy = refused ? connect_remedy(p->conn) : NULL;
+    if (remedy)
+        err_remedy(&p->trouble, "%s", remedy);
+}
+
+// What no later try will change: a server that is too old, a database whose texts are no Unicode.
+static bool fits(struct postgres *p)
+{
+    const char *encoding = PQparameterStatus(p->conn, "server_encoding");
+    int version = PQserverVersion(p->conn);
+    if (version > 0 && version < OLDEST_SERVER * 10000) {
+        err_set(&p->trouble, TASKER_E_UNSUPPORTED, "the server is PostgreSQL %s (%s)",
+                PQparameterStatus(p->conn, "server_version"), p->place);
+        err_remedy(&p->trouble, "use PostgreSQL %d or newer", OLDEST_SERVER);
+        return false;
+    }
+    if (encoding && strcmp(encoding, "UTF8") != 0) {
+        err_set(&p->trouble, TASKER_E_UNSUPPORTED, "the encoding of the database is %s, not UTF8 (%s)", encoding, p->place);
+        err_remedy(&p->trouble, "use a database made by CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0");
+        return false;
+    }
+    return true;
+}
+
 static int refuse(struct postgres *p, tasker_error *err)
 {
     if (err)
@@ -228,11 +318,13 @@ int postgres_connect(struct postgres *p, tasker_error *err)
     if (p->backoff_us > 0 && clock_monotonic_us() - p->tried_at < p->backoff_us)
         return refuse(p, err);
     p->conn = dial(p);
-    if (p->conn && PQstatus(p->conn) == CONNECTION_OK && set_up(p)) {
+    bool made = p->conn && PQstatus(p->conn) == CONNECTION_OK, fit = !made || fits(p);
+    if (made && fit && set_up(p)) {
         p->backoff_us = 0;
         return 0;
     }
-    describe_connection(p, p->conn, "no connection to the database", &p->trouble);
+    if (fit)
+        explain_trouble(p);
     postgres_disconnect(p);
     p->tried_at = clock_monotonic_us();
     p->backoff_us = p->backoff_us == 0 ? FIRST_BACKOFF_US : p->backoff_us * 2;

@@ -37,6 +37,7 @@ struct postgres {
     int64_t tried_at, hinted_at, freed_at;  // monotonic
     int64_t backoff_us;    // before the next try to connect; 0: at once
     tasker_error trouble;  // of the last try
+    char failed_with[6];   // SQLSTATE of the last statement that failed, "" for the connection's own trouble
 };
 
 static inline struct postgres *postgres_of(struct store *s)

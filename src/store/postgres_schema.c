@@ -228,6 +228,28 @@ static int make_versions(struct migration *m, int from, int to)
     return rc == 0 ? meta_set(m->p, "schema_version", text, m->err) : rc;
 }
 
+// What a role may not do, it is told by name: whom to ask for what. The answer is one remedy.
+static const char ask_rights[] =
+    "SELECT CASE WHEN current_schema() IS NULL THEN format('make a schema that is in the search_path (%s): CREATE SCHEMA "
+    "%I', current_setting('search_path'), current_user) "
+    "WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN format('let the owner of the database run: GRANT "
+    "USAGE, CREATE ON SCHEMA %I TO %I', current_schema(), current_user) "
+    "ELSE format('run `tasker db migrate` as the role that owns the tables of schema %I, or let it run: GRANT SELECT, "
+    "INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), current_schema(), "
+    "current_user) END";
+
+// After a migration that was rolled back: the server refused it for want of a right, or of a schema.
+static void explain_rights(struct postgres *p, tasker_error *err)
+{
+    static const char *const wants[] = {"42501", "3F000"};
+    char text[sizeof(err->remedy)];
+    bool want = false;
+    for (size_t i = 0; i < ARRAY_SIZE(wants); i++)
+        want = want || strcmp(p->failed_with, wants[i]) == 0;
+    if (want && ask(p, ask_rights, text, sizeof(text), NULL) == 0)
+        err_remedy(err, "%s", text);
+}
+
 static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker_error *err)
 {
     struct migration m = {.p = p, .err = err};
@@ -244,6 +266,8 @@ static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker
         return run(p, "COMMIT", err);
     if (run(p, "ROLLBACK", NULL) < 0)
         postgres_disconnect(p);
+    else if (err)
+        explain_rights(p, err);
     return rc;
 }
 
