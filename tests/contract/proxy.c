@@ -32,6 +32,7 @@ struct proxy {
     pthread_mutex_t lock;
     enum proxy_mode next;
     bool stop, release;
+    bool aged;
     struct link links[LINKS];
 };
 
@@ -129,11 +130,25 @@ static bool says_ready(const char *p, size_t n)
     return n >= 6 && memcmp(p + n - 6, "Z\0\0\0\5", 5) == 0;
 }
 
-static void from_server(struct link *l)
+// Makes "server_version", "15..." of a greeting "13...".
+static void age_server(char *p, size_t n)
+{
+    static const char name[] = "server_version";
+    for (size_t i = 0; i + sizeof(name) + 2 <= n; i++)
+        if (memcmp(p + i, name, sizeof(name)) == 0)
+            memcpy(p + i + sizeof(name), "13", 2);
+}
+
+static void from_server(struct proxy *p, struct link *l)
 {
     char bytes[CHUNK];
     ssize_t n = recv(l->server, bytes, sizeof(bytes), 0);
-    bool over = n <= 0;
+    bool over = n <= 0, aged;
+    pthread_mutex_lock(&p->lock);
+    aged = p->aged;
+    pthread_mutex_unlock(&p->lock);
+    if (aged && !over)
+        age_server(bytes, (size_t)n);
     if (!over && l->mode == PROXY_PASS)
         write_all(l->client, bytes, (size_t)n);
     else if (!over)
@@ -184,7 +199,7 @@ static void *run(void *user)
             if (fds[2 + 2 * i].revents && l->client >= 0)
                 from_client(p, l);
             if (fds[3 + 2 * i].revents && l->server >= 0)
-                from_server(l);
+                from_server(p, l);
             if (l->client < 0 && l->server < 0 && l->held) {
                 free(l->held);
                 l->held = NULL;
@@ -254,6 +269,13 @@ void proxy_next(struct proxy *p, enum proxy_mode mode)
 {
     pthread_mutex_lock(&p->lock);
     p->next = mode;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void proxy_age(struct proxy *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->aged = true;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -22,6 +22,8 @@ void proxy_free(struct proxy *p);
 const char *proxy_folder(const struct proxy *p);  // its socket is there, with the same port
 // proxy_next says what happens to the next request of any connection; requests behind it pass.
 void proxy_next(struct proxy *p, enum proxy_mode mode);
+// proxy_age makes the server say of itself that it is version 13.
+void proxy_age(struct proxy *p);
 // proxy_release lets the server have what was held back, and hangs up there when that was answered.
 void proxy_release(struct proxy *p);
 

@@ -297,6 +297,25 @@ static void a_turn_that_did_not_arrive_is_resolved_and_sent_again(void **state)
     wire_end(&x);
 }
 
+static void a_server_of_a_version_that_is_too_old_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct wire x;
+    struct store *none = NULL;
+    char uri[512], port[16];
+    tasker_error err;
+    wire_begin(w, &x);
+    postgres_parameter(w->uri, "port", port, sizeof(port));
+    postgres_uri_through(w->uri, proxy_folder(x.proxy), port[0] ? port : "5432", uri, sizeof(uri));
+    proxy_age(x.proxy);
+    int rc = store_open(uri, &(struct store_options){.migrate = true, .host = "h", .boot_id = "b"}, &none, &err);
+    assert_int_equal(rc, TASKER_E_UNSUPPORTED);
+    assert_null(none);
+    assert_non_null(strstr(err.message, "PostgreSQL 13."));
+    assert_string_equal(err.remedy, "use PostgreSQL 14 or newer");
+    wire_end(&x);
+}
+
 // The old connection is still open at the server, with COMMIT on its way: who asks has to wait for it.
 static void a_commit_that_is_on_its_way_is_waited_for(void **state)
 {
@@ -613,6 +632,7 @@ int main(void)
         FAULT(a_row_that_stays_locked_costs_a_retry),
         FAULT(an_answer_that_was_lost_is_resolved_as_committed),
         FAULT(a_turn_that_did_not_arrive_is_resolved_and_sent_again),
+        FAULT(a_server_of_a_version_that_is_too_old_is_refused),
         FAULT(a_commit_that_is_on_its_way_is_waited_for),
         FAULT(an_idle_connection_that_was_terminated_is_made_again),
         FAULT(a_turn_that_is_terminated_half_way_is_tried_again),
