@@ -108,7 +108,7 @@ template slow <<'STEPS'
 STEPS
 t run slow.yaml --timeout 0.5 --json
 is "run gives up after its timeout" "$rc $(jq -r .error.code "$err")" '75 TASKER_E_TIMEOUT'
-t cancel "$(sqlite3 tasker.db 'SELECT max(task_id) FROM tasker_tasks')"
+t cancel "$(rows 'SELECT max(task_id) FROM tasker_tasks')"
 is "what it left may be cancelled" "$rc" 0
 
 template nobody <<'STEPS'
@@ -117,7 +117,7 @@ template nobody <<'STEPS'
 STEPS
 t run nobody.yaml --timeout 3
 contains "run says what it waits for" "$err" 'Somebody::Else'
-t cancel "$(sqlite3 tasker.db 'SELECT max(task_id) FROM tasker_tasks')"
+t cancel "$(rows 'SELECT max(task_id) FROM tasker_tasks')"
 
 # ---- submit, list, show
 t submit good.yaml --replace --context '{"n": 1}' --priority high --reason because

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # common.sh - sourced by the scripts of this folder: a scratch folder, templates of one step, and cases in TAP.
 #
-# TASKER is the binary. A case is one call of `is`, `json` or `succeeds`; nothing waits for a fixed time, `eventually`
+# TASKER is the binary. CLI_DATABASE is another database than the scratch folder's, an empty one. A case is one call of `is`, `json` or `succeeds`; nothing waits for a fixed time, `eventually`
 # looks again and again until something holds.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +10,7 @@ case $tasker in /*) ;; *) tasker=$PWD/$tasker ;; esac
 [ -x "$tasker" ] || { echo "not ok 1 - there is no $tasker" && exit 1; }
 work=$(mktemp -d)
 cd "$work" || exit 1
-export TASKER_DATABASE_URL="sqlite:$work/tasker.db"
+export TASKER_DATABASE_URL="${CLI_DATABASE:-sqlite:$work/tasker.db}"
 unset TASKER_ENV NO_COLOR
 cases=0
 failed=0
@@ -86,6 +86,15 @@ eventually()
         [ "$tries" -lt 400 ] || return 1
         sleep 0.05
     done
+}
+
+# rows SQL: the answer of the database.
+rows()
+{
+    case $TASKER_DATABASE_URL in
+    sqlite:*) sqlite3 "${TASKER_DATABASE_URL#sqlite:}" "$1" ;;
+    *) psql -XAtq -d "$TASKER_DATABASE_URL" -c "$1" ;;
+    esac
 }
 
 # t ARGUMENTS...: runs tasker, keeps its output, error output and exit code.
