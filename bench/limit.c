@@ -93,6 +93,8 @@ static void run(struct limit *l, enum sqlite_statement id, const char *types, ..
     va_list args;
     int rc = SQLITE_OK;
 
+    if (sqlite3_bind_parameter_count(st) != (int)strlen(types))
+        die(sqlite_statement_texts[id], "the statement has changed: it wants other parameters");
     va_start(args, types);
     for (int i = 0; types[i] != '\0' && rc == SQLITE_OK; i++) {
         if (types[i] == 'i')
@@ -131,7 +133,7 @@ static void begin(struct limit *l)
     l->now = clock_real_us();
     time_db(l->now, l->time);
     run(l, SQL_BEGIN, "");
-    run(l, SQL_FENCE, "iii", ++l->turn, l->now + LEASE_US, l->lane);
+    run(l, SQL_FENCE, "iiii", ++l->turn, l->now + LEASE_US, LEASE_US, l->lane);
     l->rows = 1;
 }
 
@@ -341,7 +343,7 @@ static void open_file(struct limit *l, const char *path)
                                  &l->statements[i], NULL),
               sqlite_statement_texts[i]);
     time_db(clock_real_us(), l->time);
-    run(l, SQL_LANE_INSERT, "isssss", clock_real_us() + LEASE_US, "host", "boot", "1/1",
+    run(l, SQL_LANE_INSERT, "iisssss", clock_real_us() + LEASE_US, LEASE_US, "host", "boot", "1/1",
         "host:12345", l->time);
     l->lane = sqlite3_last_insert_rowid(l->db);
     snprintf(l->start, sizeof(l->start),
