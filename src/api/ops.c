@@ -41,6 +41,8 @@ static const struct operation operations[] = {
           "tasker.task:show", task_arguments),
     QUERY("task.slowest", "list the slowest tasks (of 24 hours)", "tasker.task:index",
           slowest_arguments),
+    OP("task.adopt", "take a waiting task, or those of a template, over from the Rails engine",
+       "tasker.task:update", task_adopt_arguments, op_task_adopt),
     COMMAND(TASK_RELEASE, "task.release", "give a task to the Rails engine", "tasker.task:update",
             task_command_arguments),
     COMMAND(TASK_CANCEL, "task.cancel", "cancel a task and what runs of it", "tasker.task:cancel",

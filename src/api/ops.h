@@ -41,6 +41,9 @@ bool call_bool(const struct call *c, const char *name, bool otherwise);
 int call_range(const struct call *c, const char *name, int64_t min, int64_t max,
                tasker_error *err) CHECKED;
 
+// op_rest is the pause between two batches, after one that took `us`: as long again, so that engines get their turns.
+void op_rest(int64_t us);
+
 // The members of a request to tasker_submit, which are also the arguments of task.submit.
 #define SUBMIT_ARGUMENTS                                                                           \
     {"name", "string", "name of the template", 1, 1},                                              \
@@ -76,6 +79,7 @@ int op_health_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_status(const struct call *c, tasker_error *err) CHECKED;
 int op_db_check(const struct call *c, tasker_error *err) CHECKED;
 int op_db_migrate(const struct call *c, tasker_error *err) CHECKED;
+int op_task_adopt(const struct call *c, tasker_error *err) CHECKED;
 int op_db_prune(const struct call *c, tasker_error *err) CHECKED;
 int op_failure_categories(const struct call *c, tasker_error *err) CHECKED;
 

@@ -136,6 +136,16 @@ static const tasker_argument slowest_arguments[] = {SINCE, TEMPLATE_NAME, LIMIT,
 
 static const tasker_argument task_arguments[] = {TASK_ID, END};
 static const tasker_argument task_command_arguments[] = {TASK_ID, REASON, BY, END};
+static const tasker_argument task_adopt_arguments[] = {
+    {"task_id", "integer", "id of the task; or else a template:", 0, 1},
+    {"name", "string", "all waiting tasks of the template of this name", 0, 0},
+    {"namespace", "string", "its namespace (default)", 0, 0},
+    {"version", "string", "its version (0.1.0), or \"latest\"", 0, 0},
+    {"limit", "integer", "how many of them, the oldest first (all)", 0, 0},
+    {"priority", "string", "critical, high, normal or low (normal)", 0, 0},
+    REASON,
+    BY,
+    END};
 static const tasker_argument step_arguments[] = {TASK_ID, STEP, END};
 static const tasker_argument step_log_arguments[] = {
     TASK_ID, STEP, {"attempt", "integer", "only this attempt", 0, 3}, END};

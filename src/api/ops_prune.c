@@ -24,7 +24,7 @@ struct prune {
     bool ended; // there are no more ids
 };
 
-static void rest(int64_t us)
+void op_rest(int64_t us)
 {
     int64_t pause = us < PAUSE_MIN_US ? PAUSE_MIN_US : us > PAUSE_MAX_US ? PAUSE_MAX_US : us;
     struct timespec t = {0, (long)pause * 1000};
@@ -103,7 +103,7 @@ int op_db_prune(const struct call *c, tasker_error *err)
         int64_t began = clock_monotonic_us(), tasks = p.counts[0];
         rc = batch(c, &p, err);
         if (rc == 0 && p.counts[0] > tasks && !p.ended)
-            rest(clock_monotonic_us() - began);
+            op_rest(clock_monotonic_us() - began);
     }
     if (rc < 0)
         return rc;

@@ -490,6 +490,18 @@ int engine_operate(struct engine *e, const char *name, const struct json *argume
     return rc;
 }
 
+const char *engine_name(const struct engine *e)
+{
+    return e->options.name;
+}
+
+void engine_hint(struct engine *e)
+{
+    struct store *s = lock_reader(e);
+    s->ops->hint(s);
+    unlock_reader(e);
+}
+
 int engine_step_result(struct engine *e, int64_t task_id, const char *step, struct blob **ret, tasker_error *err)
 {
     struct store *s = lock_reader(e);

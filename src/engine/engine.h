@@ -105,6 +105,9 @@ int engine_query(struct engine *e, const char *name, const struct json *argument
 // engine_operate carries out a writing operation of the store (store_ops.operate) on the same connection.
 int engine_operate(struct engine *e, const char *name, const struct json *arguments, struct buf *out,
                    tasker_error *err) CHECKED;
+// engine_name is what it is called, borrowed. engine_hint tells this engine and others that there is something to look for.
+const char *engine_name(const struct engine *e);
+void engine_hint(struct engine *e);
 int engine_step_result(struct engine *e, int64_t task_id, const char *step, struct blob **ret, tasker_error *err) CHECKED;
 int engine_migrate(struct engine *e, const struct migrate_options *options, struct buf *out, tasker_error *err) CHECKED;
 // engine_status appends what only this process knows as JSON members of one object: {"engine", "running",

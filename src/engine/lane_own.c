@@ -271,7 +271,7 @@ static void take_claim(struct lane *l, const struct turn_result *r)
     } else if (r->claim_answer == CLAIM_NOT_OURS) {
         tasker_error error = {0};
         (void)err_set(&error, TASKER_E_STATE, "task %lld belongs to the Rails engine", (long long)e->id);
-        err_remedy(&error, "adopt it first, or act on it from there");
+        err_remedy(&error, "take it over first (tasker task adopt %lld), or act on it from there", (long long)e->id);
         not_ours(l, e, &error);
     } else {
         not_found(l, e);

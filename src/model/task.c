@@ -379,9 +379,6 @@ static void insert_task(struct decision *d, const struct task *t, const struct t
     d->bytes += r->context->size;
 }
 
-// A step's inputs are the task's context; a large one is not copied into every step (NULL means the context).
-#define INPUTS_COPY_MAX 2048
-
 static void insert_step(struct decision *d, const struct task *t, const struct tstep *s)
 {
     const struct template_step *def = &t->tpl->steps[s->index];
@@ -486,17 +483,22 @@ void task_free(struct task *t)
     mem_free(t);
 }
 
+void task_start_members(struct buf *b, const struct template *tpl, const char *engine)
+{
+    jw_kbool(b, "initialization_completed", true);
+    jw_kint(b, "step_dependencies_established", tpl->step_count);
+    jw_kstr(b, "template", tpl->hash);
+    jw_kint(b, "template_id", tpl->template_id);
+    if (engine)
+        jw_kstr(b, "engine", engine);
+}
+
 struct span task_start_metadata(struct decision *d, const struct task *t)
 {
     struct buf b;
     buf_init(&b, 4096);
     jw_open(&b, '{');
-    jw_kbool(&b, "initialization_completed", true);
-    jw_kint(&b, "step_dependencies_established", t->count);
-    jw_kstr(&b, "template", t->tpl->hash);
-    jw_kint(&b, "template_id", t->tpl->template_id);
-    if (d->engine)
-        jw_kstr(&b, "engine", d->engine);
+    task_start_members(&b, t->tpl, d->engine);
     jw_close(&b, '}');
     return keep(d, &b);
 }

@@ -71,8 +71,14 @@ struct task_request {
 struct task *task_create(struct decision *d, const struct task_request *r, int64_t task_id, const int64_t *step_ids);
 void task_free(struct task *t);  // NULL is fine
 
+// A step's inputs are the task's context; a larger one is not copied into every step (NULL means the context).
+#define INPUTS_COPY_MAX 2048
+
 // task_start: pending -> in_progress, root steps become ready; a task without steps is complete at once.
 void task_start(struct decision *d, struct task *t);
+// task_start_members writes what the metadata of a start says: the template that the task keeps, and the engine (NULL:
+// nobody).
+void task_start_members(struct buf *b, const struct template *tpl, const char *engine);
 
 // task_begin_step: a ready step is being handed out. `eager` writes its rows now; else they come with its end, or with
 // task_write_start.

@@ -14,6 +14,7 @@
     X(SET_ASIDE, "set_aside")                                                                      \
     X(SCHEDULED, "scheduled")                                                                      \
     X(WAITING, "waiting_for_engine")                                                               \
+    X(RAILS, "belongs_to_rails")                                                                   \
     X(OWNED, "owned")                                                                              \
     X(OWNER_SILENT, "owner_silent")
 

@@ -181,6 +181,7 @@ static void say_waiting_for_task(struct inquiry *a, struct explanation *x, size_
         [TR_SET_ASIDE] = "waits, because its task was set aside",
         [TR_SCHEDULED] = "can run once its task begins",
         [TR_WAITING] = "can run once an engine takes its task",
+        [TR_RAILS] = "can run once the Rails engine takes up its task",
         [TR_OWNED] = "can run once its task begins",
         [TR_OWNER_SILENT] = "can run once another engine takes over its task",
     };
@@ -269,6 +270,19 @@ static bool living(const struct explanation *x)
     return false;
 }
 
+static void say_rails(const struct seen_task *t, struct buf *text)
+{
+    char at[TIME_TEXT_SIZE];
+    int64_t since = t->row_count > 0 ? t->rows[t->row_count - 1].at : t->requested_at;
+
+    if (t->state == ST_IN_PROGRESS)
+        buf_printf(text, "the task belongs to the Rails engine, which works on it since %s", iso(since, at));
+    else if (json_get(t->meta, "released") != NULL)
+        buf_printf(text, "the task belongs to the Rails engine: it was given back at %s", iso(since, at));
+    else
+        buf_printf(text, "the task belongs to the Rails engine, and waits there since %s", iso(since, at));
+}
+
 static void task_sentence(const struct explanation *x, struct buf *text)
 {
     const struct seen_task *t = &x->task;
@@ -293,6 +307,9 @@ static void task_sentence(const struct explanation *x, struct buf *text)
         buf_printf(text, "the task is due since %s; %s", iso(t->run_at, at),
                    living(x) ? "an engine takes it as soon as it has room"
                              : "no engine is running");
+        break;
+    case TR_RAILS:
+        say_rails(t, text);
         break;
     case TR_OWNED:
         buf_printf(text, "engine %.*s has it (host %.*s, process %.*s)", TEXT(l->name),
@@ -375,6 +392,19 @@ static void say_recovery(const struct explanation *x, struct buf *text)
                    id, id);
 }
 
+static void say_adoption(const struct explanation *x, struct buf *text)
+{
+    const struct seen_step *running = first_with(x, SR_RUNNING);
+    long long id = (long long)x->task.id;
+
+    if (x->task.state == ST_IN_PROGRESS)
+        buf_printf(text, "the Rails engine goes on with it; tasker task adopt %lld takes it over once it is pending", id);
+    else if (running != NULL)
+        buf_printf(text, "tasker task adopt %lld takes it over once step %.*s has ended", id, TEXT(running->name));
+    else
+        buf_printf(text, "the Rails engine runs it when it has a job for it; tasker task adopt %lld takes it over", id);
+}
+
 static void next_sentence(const struct explanation *x, struct buf *text)
 {
     static const char *const fixed[TR_COUNT] = {
@@ -387,6 +417,8 @@ static void next_sentence(const struct explanation *x, struct buf *text)
         buf_str(text, fixed[x->reason]);
     else if (x->reason == TR_FAILED || x->reason == TR_SET_ASIDE)
         say_recovery(x, text);
+    else if (x->reason == TR_RAILS)
+        say_adoption(x, text);
     else if (x->reason == TR_WAITING)
         buf_str(text, living(x) ? "an engine takes it"
                                 : "nothing, until an engine is started on this database");

@@ -27,7 +27,8 @@
 //   "outcome", "at", "text"}]}
 // - task.explain {task_id}: {"task_id", "state", "code", "explanation", "until", "owner", "steps":
 //   [EXPLAINED], "next"}. owner: {"lane_id", "name", "host", "process", "alive", "lease_until"} or
-//   null. code: finished, failed, set_aside, scheduled, waiting_for_engine, owned, owner_silent.
+//   null. code: finished, failed, set_aside, scheduled, waiting_for_engine, owned, owner_silent,
+//   belongs_to_rails.
 // - EXPLAINED: {"step_id", "step", "state", "code", "explanation"} and, where they say more,
 //   "parents": [{"step", "state"}], "blocked_by": [names], "until", "in_seconds", "since",
 //   "attempt", "engine", "timeout_at", "handler_class", "error", "command". code: done,
@@ -150,6 +151,13 @@
 //   dry_run, after (0), take (100)}: one batch of at most `take` tasks with an id above `after`: {"before", "tasks",
 //   "steps", "edges", "transitions", "annotations", "logs", "busy", "next"}. busy: tasks passed by because somebody works
 //   on them; next: the `after` of the next batch, null when there are no more ids
+// - task.adopt {engine, reason, by, priority (normal), task_id}: takes a task over from the Rails engine: {"task_id",
+//   "state", "adopted", "template_id", "steps", "made_steps"}. adopted: false for a task that is ours already. TASKER_E_STATE:
+//   not pending, or one of its steps runs; TASKER_E_CONFLICT: its steps are not those of the template; TASKER_E_BUSY:
+//   somebody holds its rows. Without task_id {namespace (default), name, version (0.1.0), after (0), take (100)}: one batch
+//   of the template's waiting tasks with an id above `after`: {"adopted", "skipped": [{"reason", "tasks", "task_id",
+//   "message"}], "next"}. reason: in_progress, step_in_progress, steps_differ, busy, changed; task_id and message are
+//   those of the first; next: the `after` of the next batch, null when there are no more
 #define OPERATIONS(X)                                                                              \
     X(annotation_add, "annotation.add")                                                            \
     X(annotation_remove, "annotation.remove")                                                      \
@@ -157,7 +165,8 @@
     X(system_register, "system.register")                                                          \
     X(map_set, "map.set")                                                                          \
     X(map_remove, "map.remove")                                                                    \
-    X(db_prune, "db.prune")
+    X(db_prune, "db.prune")                                                                        \
+    X(task_adopt, "task.adopt")
 
 #define QUERY_LIMIT_MAX 1000
 

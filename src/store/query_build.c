@@ -150,6 +150,13 @@ static void put_own(struct build *b, struct span x)
         buf_str(&b->sql, " FOR NO KEY UPDATE");
 }
 
+static void put_alone(struct build *b, struct span x)
+{
+    (void)x;
+    if (b->a->postgres)
+        buf_str(&b->sql, " FOR UPDATE");
+}
+
 static const struct {
     const char *word;
     void (*put)(struct build *b, struct span x);
@@ -157,6 +164,7 @@ static const struct {
     {"true", put_true},     {"false", put_false}, {"now", put_now},     {"us", put_us},
     {"tagged", put_tagged}, {"has", put_has},     {"value", put_value}, {"lock", put_lock},
     {"json", put_jsonb},    {"hold", put_hold},   {"own", put_own},
+    {"alone", put_alone},
 };
 
 // "us EXPR" between braces.

@@ -13,6 +13,7 @@
 //   {lock}               behind a SELECT: its rows (of PostgreSQL; SQLite has one writer) are locked, locked ones skipped
 //   {hold}               behind a SELECT: its rows are not deleted before the transaction ends
 //   {own}                behind a SELECT: its rows are locked for one that wants the same; waits for others
+//   {alone}              behind a SELECT: its rows are locked, also for rows of others that would point at them; waits
 //
 // A question mark is the next parameter; for a list all of its items, in brackets.
 #ifndef STORE_QUERY_BUILD_H

@@ -111,6 +111,12 @@ static bool starts_with(struct span text, const char *start)
     return text.len >= n && memcmp(text.p, start, n) == 0;
 }
 
+// The Rails engine's: nothing in our queue, and nothing that an engine of ours has begun and kept.
+static bool of_rails(const struct seen_task *t)
+{
+    return !t->active && (json_get(t->meta, "engine") == NULL || json_get(t->meta, "released") != NULL);
+}
+
 static enum task_reason task_reason(const struct explanation *x, int64_t now)
 {
     const struct seen_task *t = &x->task;
@@ -119,6 +125,8 @@ static enum task_reason task_reason(const struct explanation *x, int64_t now)
         return starts_with(meta_text_of(t->meta, "reason"), "set aside") ? TR_SET_ASIDE : TR_FAILED;
     if (task_state_final(t->state))
         return TR_FINISHED;
+    if (of_rails(t))
+        return TR_RAILS;
     if (t->owned)
         return x->owner != NULL && x->owner->alive ? TR_OWNED : TR_OWNER_SILENT;
     return t->run_at > now ? TR_SCHEDULED : TR_WAITING;

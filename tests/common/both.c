@@ -255,6 +255,26 @@ void both_catalogue(void)
                  i + 1, i + 1, i + 1, definitions[i], t);
 }
 
+int64_t both_template(const char *yaml)
+{
+    int64_t id = 0;
+
+    for (int i = 0; i < 2 && stores[i] != NULL; i++) {
+        struct template_errors errors;
+        struct template *t = NULL;
+        template_errors_init(&errors);
+        if (template_read(span_of(yaml), NULL, NULL, &t, &errors, &both_error) < 0 ||
+            stores[i]->ops->register_template(stores[i], t, true, BOTH_NOW, &both_error) < 0)
+            fail_msg("%s", both_error.message);
+        if (i == 1 && t->template_id != id)
+            fail_msg("template %lld in SQLite, %lld in PostgreSQL", (long long)id, (long long)t->template_id);
+        id = t->template_id;
+        template_unref(t);
+        template_errors_done(&errors);
+    }
+    return id;
+}
+
 void both_task(int64_t id, int named, int64_t created_at)
 {
     const char *t = both_time(created_at);

@@ -48,6 +48,8 @@ const char *both_picked(const char *path);
 // 1), other 0.9.0 (2, template 2), other 0.10.0 (3, template 3), all (2, 3) in shop, and the named steps a, b, c, d (1
 // to 4) of the system api.
 void both_catalogue(void);
+// both_template registers a template, over another of its name and version if need be, and returns its id.
+int64_t both_template(const char *yaml);
 void both_task(int64_t id, int named, int64_t created_at);
 void both_step(int64_t id, int64_t task, int named, int attempts);
 void both_edge(int64_t from, int64_t to);

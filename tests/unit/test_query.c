@@ -97,6 +97,31 @@ static void a_due_task_waits_for_an_engine(void **state)
     assert_says("explanation", "as soon as it has room");
 }
 
+static void a_task_of_the_rails_engine_says_how_it_becomes_ours(void **state)
+{
+    (void)state;
+    put_task(1, 1);
+    put_step(1, 1, 1, 0);
+    explain();
+    assert_pick("code", "belongs_to_rails");
+    assert_says("explanation", "belongs to the Rails engine, and waits there since 2027");
+    assert_says("next", "tasker task adopt 1 takes it over");
+    assert_pick("steps.0.code", "waiting_for_task");
+    assert_says("steps.0.explanation", "once the Rails engine takes up its task");
+    task_row(1, NULL, "in_progress", NOW, "{}");
+    explain();
+    assert_pick("code", "belongs_to_rails");
+    assert_says("explanation", "works on it since");
+    assert_says("next", "once it is pending");
+    task_row(1, "in_progress", "pending", NOW, "{\"engine\":\"alpha\",\"released\":true}");
+    explain();
+    assert_pick("code", "belongs_to_rails");
+    assert_says("explanation", "it was given back at 2027-01-15T08:00:00");
+    step_row(1, NULL, "in_progress", NOW, "{}");
+    explain();
+    assert_says("next", "takes it over once step a has ended");
+}
+
 static void a_silent_owner_is_named_with_its_takeover(void **state)
 {
     (void)state;
@@ -544,6 +569,7 @@ int main(void)
         Q(a_task_that_crashed_its_engines_is_set_aside),
         Q(a_task_of_the_future_is_scheduled),
         Q(a_due_task_waits_for_an_engine),
+        Q(a_task_of_the_rails_engine_says_how_it_becomes_ours),
         Q(a_silent_owner_is_named_with_its_takeover),
         Q(a_suspect_says_that_it_runs_alone),
         Q(an_unknown_task_is_not_found),
