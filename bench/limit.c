@@ -24,19 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
-#include "base/util.h"
-#include "cli/bench.h"
+#include "limit_common.h"
 #include "store/sqlite.h"
-#include "store/store.h"
 
-#define ROWS_PER_TURN 2000
 #define RUNS_MAX 100
 #define LOG_PAGES 4000 // as in store/sqlite.c
-#define LEASE_US (30 * US_PER_SECOND)
-#define RESULT "{\"ok\":true}"
-#define META_STEP "{\"attempt\":1,\"engine\":\"host:12345\"}"
-#define META_END "{\"engine\":\"host:12345\"}"
 
 static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
                               "foreign_keys = ON; PRAGMA secure_delete = OFF; "
@@ -61,27 +53,16 @@ struct limit {
     int64_t now;
     char time[TIME_TEXT_SIZE];   // of this transaction
     char before[TIME_TEXT_SIZE]; // of the one before: when its steps began
-    char start[256];             // metadata of a task's start
+    char start[META_START_SIZE]; // metadata of a task's start
     struct rng rng;
     int rows, log_pages;
     unsigned commits;
 };
 
-struct figure {
-    double seconds, task_ms, commit_ms; // the times are medians, of W5 only
-    unsigned commits;
-};
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench-limit: %s: %s\n", what, why);
-    exit(1);
-}
-
 static void check(const struct limit *l, int rc, const char *what)
 {
     if (rc != SQLITE_OK && rc != SQLITE_DONE)
-        die(what, sqlite3_errmsg(l->db));
+        limit_die(what, sqlite3_errmsg(l->db));
 }
 
 // ---- statements
@@ -94,7 +75,7 @@ static void run(struct limit *l, enum sqlite_statement id, const char *types, ..
     int rc = SQLITE_OK;
 
     if (sqlite3_bind_parameter_count(st) != (int)strlen(types))
-        die(sqlite_statement_texts[id], "the statement has changed: it wants other parameters");
+        limit_die(sqlite_statement_texts[id], "the statement has changed: it wants other parameters");
     va_start(args, types);
     for (int i = 0; types[i] != '\0' && rc == SQLITE_OK; i++) {
         if (types[i] == 'i')
@@ -158,11 +139,6 @@ static void next_if_full(struct limit *l)
 
 // ---- what a task leaves
 
-static int64_t step_id(const struct limit *l, int64_t task, unsigned step)
-{
-    return (task - 1) * l->tpl->step_count + step + 1;
-}
-
 static void create_task(struct limit *l, int64_t task)
 {
     const struct template *t = l->tpl;
@@ -174,20 +150,20 @@ static void create_task(struct limit *l, int64_t task)
     run(l, SQL_ACTIVE_INSERT, "iiiiiini", (int64_t)PRIO_NORMAL, l->now, l->lane, (int64_t)0,
         (int64_t)0, t->template_id, task);
     for (unsigned i = 0; i < t->step_count; i++)
-        run(l, SQL_STEP_INSERT, "iiiiissi", step_id(l, task, i), task,
+        run(l, SQL_STEP_INSERT, "iiiiissi", limit_step_id(l->tpl, task, i), task,
             (int64_t)t->named_step_ids[i], (int64_t)t->steps[i].retryable,
             (int64_t)t->steps[i].retry_limit, "{}", l->time, (int64_t)t->steps[i].skippable);
     for (unsigned i = 0; i < t->step_count; i++)
         for (unsigned k = 0; k < t->steps[i].parent_count; k++)
-            run(l, SQL_EDGE_INSERT, "iis", step_id(l, task, t->steps[i].parents[k]),
-                step_id(l, task, i), l->time);
+            run(l, SQL_EDGE_INSERT, "iis", limit_step_id(l->tpl, task, t->steps[i].parents[k]),
+                limit_step_id(l->tpl, task, i), l->time);
     run(l, SQL_TASK_ROW, "sssiiis", "in_progress", "pending", l->start, (int64_t)10, (int64_t)1,
         task, l->time);
 }
 
 static void finish_step(struct limit *l, int64_t task, unsigned step)
 {
-    int64_t id = step_id(l, task, step);
+    int64_t id = limit_step_id(l->tpl, task, step);
 
     run(l, SQL_STEP_ROW, "sssiiis", "in_progress", "pending", META_STEP, (int64_t)10, (int64_t)0,
         id, l->before);
@@ -206,11 +182,6 @@ static void finish_task(struct limit *l, int64_t task)
     run(l, SQL_ACTIVE_DELETE, "i", task);
 }
 
-static unsigned level_count(const struct limit *l)
-{
-    return l->tpl->steps[l->tpl->order[l->tpl->step_count - 1]].level + 1;
-}
-
 // One level of one task; a full transaction ends between two steps.
 static void finish_level(struct limit *l, int64_t task, unsigned level)
 {
@@ -219,7 +190,7 @@ static void finish_level(struct limit *l, int64_t task, unsigned level)
             next_if_full(l);
             finish_step(l, task, i);
         }
-    if (level + 1 == level_count(l))
+    if (level + 1 == limit_levels(l->tpl))
         finish_task(l, task);
 }
 
@@ -230,7 +201,7 @@ static void write_burst(struct limit *l, int64_t first, int64_t last)
         next_if_full(l);
         create_task(l, task);
     }
-    for (unsigned level = 0; level < level_count(l); level++)
+    for (unsigned level = 0; level < limit_levels(l->tpl); level++)
         for (int64_t task = first; task <= last; task++)
             finish_level(l, task, level);
     commit(l);
@@ -242,7 +213,7 @@ static void write_alone(struct limit *l, int64_t task)
     begin(l);
     create_task(l, task);
     commit(l);
-    for (unsigned level = 0; level < level_count(l); level++) {
+    for (unsigned level = 0; level < limit_levels(l->tpl); level++) {
         begin(l);
         finish_level(l, task, level);
         commit(l);
@@ -251,82 +222,51 @@ static void write_alone(struct limit *l, int64_t task)
 
 // ---- one run
 
-static int by_value(const void *a, const void *b)
+static double steps_of(const struct workload *w)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *list, size_t count)
-{
-    qsort(list, count, sizeof(*list), by_value);
-    return list[count / 2];
-}
-
-static double ms_since(int64_t before)
-{
-    return (double)(clock_monotonic_us() - before) / 1e3;
+    return (double)w->tasks * w->steps;
 }
 
 static struct figure measure_burst(struct limit *l)
 {
-    int64_t before = clock_monotonic_us();
+    int64_t before = clock_monotonic_us(), cpu = clock_cpu_us();
 
     write_burst(l, 2, l->w->tasks + 1);
-    return (struct figure){.seconds = ms_since(before) / 1e3, .commits = l->commits};
+    return (struct figure){.seconds = limit_ms_since(before) / 1e3,
+                           .cpu_us_per_step = (double)(clock_cpu_us() - cpu) / steps_of(l->w),
+                           .commits = l->commits};
 }
 
 static struct figure measure_alone(struct limit *l)
 {
-    unsigned bare = level_count(l) + 1, tasks = l->w->tasks;
+    unsigned bare = limit_levels(l->tpl) + 1, tasks = l->w->tasks;
     double *task_ms = mem_alloc(tasks * sizeof(double)),
            *commit_ms = mem_alloc((size_t)tasks * bare * sizeof(double));
     struct figure f = {0};
 
     if (task_ms == NULL || commit_ms == NULL)
-        die("W5", "out of memory");
+        limit_die("W5", "out of memory");
 
     for (unsigned i = 0; i < tasks; i++) {
-        int64_t before = clock_monotonic_us();
+        int64_t before = clock_monotonic_us(), cpu = clock_cpu_us();
         write_alone(l, (int64_t)i + 2);
-        task_ms[i] = ms_since(before);
+        task_ms[i] = limit_ms_since(before);
+        f.cpu_us_per_step += (double)(clock_cpu_us() - cpu) / steps_of(l->w);
         f.seconds += task_ms[i] / 1e3;
         for (unsigned k = 0; k < bare; k++) {
             before = clock_monotonic_us();
             begin(l);
             commit(l);
-            commit_ms[i * bare + k] = ms_since(before);
+            commit_ms[i * bare + k] = limit_ms_since(before);
         }
     }
     f.commits = l->commits / 2;
-    f.task_ms = median(task_ms, tasks);
-    f.commit_ms = median(commit_ms, (size_t)tasks * bare);
+    f.p50_ms = limit_percentile(task_ms, tasks, 50);
+    f.p99_ms = limit_percentile(task_ms, tasks, 99);
+    f.commit_ms = limit_percentile(commit_ms, (size_t)tasks * bare, 50);
     mem_free(task_ms);
     mem_free(commit_ms);
     return f;
-}
-
-// The tables and the template, through the store.
-static void prepare_file(struct limit *l, const char *path)
-{
-    char uri[96];
-    struct store_options options = {.host = "host", .boot_id = "boot", .migrate = true};
-    struct template_errors errors;
-    struct store *store = NULL;
-    struct buf text;
-    tasker_error err;
-
-    buf_init(&text, 1 << 22);
-    template_errors_init(&errors);
-    snprintf(uri, sizeof(uri), "sqlite:%s", path);
-    workload_template(l->w, &text);
-    if (template_read(buf_view(&text), NULL, NULL, &l->tpl, &errors, &err) < 0 ||
-        store_open(uri, &options, &store, &err) < 0 ||
-        store->ops->register_template(store, l->tpl, false, clock_real_us(), &err) < 0)
-        die(path, err.message);
-    store_close(store);
-    template_errors_done(&errors);
-    buf_done(&text);
 }
 
 static void open_file(struct limit *l, const char *path)
@@ -346,11 +286,7 @@ static void open_file(struct limit *l, const char *path)
     run(l, SQL_LANE_INSERT, "iisssss", clock_real_us() + LEASE_US, LEASE_US, "host", "boot", "1/1",
         "host:12345", l->time);
     l->lane = sqlite3_last_insert_rowid(l->db);
-    snprintf(l->start, sizeof(l->start),
-             "{\"initialization_completed\":true,\"step_dependencies_established\":%u,\"template\":"
-             "\"%s\",\"template_id\":%lld,"
-             "\"engine\":\"host:12345\"}",
-             l->tpl->step_count, l->tpl->hash, (long long)l->tpl->template_id);
+    limit_start_metadata(l->tpl, l->start);
 }
 
 static void close_file(struct limit *l)
@@ -407,11 +343,12 @@ static void remove_file(const char *path)
 static struct figure run_workload(const struct settings *set, const struct workload *w)
 {
     struct limit l = {.set = set, .w = w, .rng = {rng_seed_system()}};
-    char path[64];
+    char path[64], uri[80];
 
     snprintf(path, sizeof(path), "limit-%ld-%s.db", (long)getpid(), w->name);
+    snprintf(uri, sizeof(uri), "sqlite:%s", path);
     remove_file(path);
-    prepare_file(&l, path);
+    l.tpl = limit_prepare(uri, w);
     open_file(&l, path);
     write_alone(&l, 1);
     l.commits = 0;
@@ -428,28 +365,8 @@ static struct figure run_workload(const struct settings *set, const struct workl
 
 static int by_seconds(const void *a, const void *b)
 {
-    return by_value(&((const struct figure *)a)->seconds, &((const struct figure *)b)->seconds);
-}
-
-static void report(const struct settings *set, const struct workload *w, const struct figure *f,
-                   bool first)
-{
-    unsigned steps = w->tasks * w->steps;
-
-    if (set->json) {
-        printf("%s{\"workload\":\"%s\",\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%.1f,"
-               "\"commits\":%u",
-               first ? "" : ",", w->name, steps, f->seconds, steps / f->seconds, f->commits);
-        if (w->single)
-            printf(",\"p50_ms\":%.3f,\"bare_commit_ms\":%.3f", f->task_ms, f->commit_ms);
-        printf("}");
-        return;
-    }
-    printf("%-4s %6u steps %8.3f s %9.0f steps/s %6u commits", w->name, steps, f->seconds,
-           steps / f->seconds, f->commits);
-    if (w->single)
-        printf("  p50 %.3f ms, bare commit %.3f ms", f->task_ms, f->commit_ms);
-    printf("\n");
+    double x = ((const struct figure *)a)->seconds, y = ((const struct figure *)b)->seconds;
+    return (x > y) - (x < y);
 }
 
 static struct settings read_arguments(int argc, char **argv)
@@ -471,10 +388,10 @@ static struct settings read_arguments(int argc, char **argv)
         else if (strcmp(argv[i], "--compare") == 0)
             set.compare = value, i++;
         else
-            die(argv[i], "not an option");
+            limit_die(argv[i], "not an option");
     }
     if (set.runs < 1 || set.runs > RUNS_MAX || set.rows < 1)
-        die("--runs, --rows", "out of range");
+        limit_die("--runs, --rows", "out of range");
     return set;
 }
 
@@ -492,7 +409,7 @@ int main(int argc, char **argv)
         for (int i = 0; i < set.runs; i++)
             all[i] = run_workload(&set, w);
         qsort(all, (size_t)set.runs, sizeof(all[0]), by_seconds);
-        report(&set, w, &all[set.runs / 2], first);
+        limit_report(w, &all[set.runs / 2], set.json, first);
         first = false;
     }
     if (set.json)
