@@ -2,7 +2,8 @@
 // limit_postgres.c - what libpq and PostgreSQL alone can do: writes the rows that the engine writes for the workloads of
 // `tasker bench`, and nothing else.
 //
-//     bench-limit_postgres --db URI --workload NAME [--connections N] [--rows N] [--json] [--compare URI]
+//     bench-limit_postgres --db URI --workload NAME [--connections N] [--scale N] [--rows N] [--json]
+//     [--compare URI]
 //
 // No decisions, no events, no engine: one INSERT or UPDATE per table and transaction, an array per column, everything
 // prepared once, the whole transaction sent in one go and the next one made while the server works on it. A transaction
@@ -105,7 +106,7 @@ static const struct {
 
 struct settings {
     const char *db, *workload, *compare;
-    int connections, rows;
+    int connections, scale, rows;
     bool json;
 };
 
@@ -566,7 +567,7 @@ static struct figure measure_alone(struct writer *l, const struct workload *w)
 
 static struct settings read_arguments(int argc, char **argv)
 {
-    struct settings set = {.connections = 1, .rows = ROWS_PER_TURN};
+    struct settings set = {.connections = 1, .scale = 1, .rows = ROWS_PER_TURN};
 
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -578,6 +579,8 @@ static struct settings read_arguments(int argc, char **argv)
             set.workload = value, i++;
         else if (strcmp(argv[i], "--connections") == 0)
             set.connections = atoi(value), i++;
+        else if (strcmp(argv[i], "--scale") == 0)
+            set.scale = atoi(value), i++;
         else if (strcmp(argv[i], "--rows") == 0)
             set.rows = atoi(value), i++;
         else if (strcmp(argv[i], "--compare") == 0)
@@ -587,8 +590,8 @@ static struct settings read_arguments(int argc, char **argv)
     }
     if (set.db == NULL || set.workload == NULL)
         limit_die("arguments", "--db and --workload are needed");
-    if (set.connections < 1 || set.connections > CONNECTIONS_MAX || set.rows < 1)
-        limit_die("--connections, --rows", "out of range");
+    if (set.connections < 1 || set.connections > CONNECTIONS_MAX || set.rows < 1 || set.scale < 1)
+        limit_die("--connections, --scale, --rows", "out of range");
     return set;
 }
 
@@ -596,12 +599,14 @@ int main(int argc, char **argv)
 {
     struct settings set = read_arguments(argc, argv);
     static struct writer writers[CONNECTIONS_MAX];
-    const struct workload *w = workloads;
+    const struct workload *chosen = workloads;
 
-    while (w->name != NULL && strcmp(w->name, set.workload) != 0)
-        w++;
-    if (w->name == NULL)
+    while (chosen->name != NULL && strcmp(chosen->name, set.workload) != 0)
+        chosen++;
+    if (chosen->name == NULL)
         limit_die(set.workload, "not a workload");
+    struct workload scaled = *chosen, *w = &scaled;
+    w->tasks *= (unsigned)set.scale;
     int count = w->single ? 1 : set.connections;
     struct template *tpl = limit_prepare(set.db, w);
     for (int i = 0; i < count; i++)

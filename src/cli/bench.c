@@ -12,23 +12,25 @@
 #include "cli/bench.h"
 
 #define RUNS_MAX 100
+#define SCALE_MAX 1000
 #define SYNCS 101
 
 const struct option bench_options[] = {
     {"workload", "NAME", "W1 to W6, or all (default)"},
     {"lanes", "N", "connections that work at once on PostgreSQL, 1 to 16 (default: 1)"},
+    {"scale", "N", "times as many tasks (default: 1)"},
     {"runs", "N", "run each so often and report the median (default: 1)"},
     {NULL, NULL, NULL},
 };
 
 struct report {
-    const struct workload *w;
+    struct workload w;
     struct measure m;
 };
 
 static double steps_per_second(const struct report *r)
 {
-    return (double)r->w->tasks * r->w->steps / (r->m.seconds > 0 ? r->m.seconds : 1e-9);
+    return (double)r->w.tasks * r->w.steps / (r->m.seconds > 0 ? r->m.seconds : 1e-9);
 }
 
 static int by_seconds(const void *a, const void *b)
@@ -76,7 +78,7 @@ static int run_workload(const struct cli *c, const struct workload *w, int64_t r
             return rc;
     }
     qsort(all, (size_t)runs, sizeof(all[0]), by_seconds);
-    *ret = (struct report){w, all[runs / 2]};
+    *ret = (struct report){*w, all[runs / 2]};
     return 0;
 }
 
@@ -138,7 +140,7 @@ static void print_json(const struct report *list, size_t count, double sync_ms)
         printf("%s{\"workload\":\"%s\",\"tasks\":%u,\"steps\":%u,\"seconds\":%.4f,\"steps_per_s\":%"
                ".1f,\"p50_ms\":%.3f,"
                "\"p99_ms\":%.3f,\"cpu_us_per_step\":%.1f,\"peak_rss_mb\":%.1f}",
-               i > 0 ? "," : "", r->w->name, r->w->tasks, r->w->tasks * r->w->steps, r->m.seconds,
+               i > 0 ? "," : "", r->w.name, r->w.tasks, r->w.tasks * r->w.steps, r->m.seconds,
                steps_per_second(r), r->m.p50_ms, r->m.p99_ms, r->m.cpu_us_per_step,
                r->m.peak_rss_mb);
     }
@@ -151,9 +153,9 @@ static void print_people(const struct report *list, size_t count, double sync_ms
            "p50 ms", "p99 ms", "us/step", "peak MB", "what");
     for (size_t i = 0; i < count; i++) {
         const struct report *r = &list[i];
-        printf("%-4s %6u %6u %9.3f %9.0f %9.2f %9.2f %9.1f %8.1f  %s\n", r->w->name, r->w->tasks,
-               r->w->tasks * r->w->steps, r->m.seconds, steps_per_second(r), r->m.p50_ms,
-               r->m.p99_ms, r->m.cpu_us_per_step, r->m.peak_rss_mb, r->w->what);
+        printf("%-4s %6u %6u %9.3f %9.0f %9.2f %9.2f %9.1f %8.1f  %s\n", r->w.name, r->w.tasks,
+               r->w.tasks * r->w.steps, r->m.seconds, steps_per_second(r), r->m.p50_ms,
+               r->m.p99_ms, r->m.cpu_us_per_step, r->m.peak_rss_mb, r->w.what);
     }
     printf("a durable write of 4 KiB takes %.3f ms here; a commit of SQLite is one such write and some "
            "work of its own (make bench compares with that)\n",
@@ -164,17 +166,21 @@ int command_bench(struct cli *c)
 {
     const char *chosen = args_value(&c->args, "workload");
     struct report list[16];
-    int64_t runs = 1;
+    int64_t runs = 1, scale = 1;
     size_t count = 0;
     tasker_error err;
 
     int rc = args_number(&c->args, "runs", 1, RUNS_MAX, &runs, &err);
+    if (rc >= 0)
+        rc = args_number(&c->args, "scale", 1, SCALE_MAX, &scale, &err);
     if (rc < 0)
         return usage_error(c, "bench", &err);
     for (const struct workload *w = workloads; w->name != NULL && count < ARRAY_SIZE(list); w++) {
         if (chosen != NULL && strcmp(chosen, "all") != 0 && strcmp(chosen, w->name) != 0)
             continue;
-        rc = run_workload(c, w, runs, &list[count++], &err);
+        struct workload scaled = *w;
+        scaled.tasks *= (unsigned)scale;
+        rc = run_workload(c, &scaled, runs, &list[count++], &err);
         if (rc < 0)
             return fail(c, &err);
     }
