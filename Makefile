@@ -20,10 +20,10 @@ check: ## every test, from the floors of the source to an installed tree
 	@tools/deps build demo check
 	@tools/check
 
-bench: ## measure; prints figures and ratios
+bench: ## measure; prints figures and ratios; DB=postgresql: on a PostgreSQL of its own
 	@tools/deps build check
 	@tools/build $(BUILD) -- --prefix=$(PREFIX)
-	@tools/bench $(BUILD)
+	@tools/bench$(if $(filter postgresql,$(DB)),-postgres) $(BUILD)
 
 asan: ## a build with AddressSanitizer and UBSan in build-asan
 	@tools/deps --check build

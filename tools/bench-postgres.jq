@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# bench-postgres.jq - the tables of docs/benchmark-postgresql.md, from a result of tools/bench-postgres. A part that was
+# not measured has no table.
+
+def median: sort | .[length / 2 | floor];
+def digits($d): . * pow(10; $d) | round / pow(10; $d);
+# 12345 as 12,345
+def thousands: round | tostring | [while(length > 0; .[:-3])] | reverse | map(.[-3:]) | join(",");
+def percent: "\(. * 100 | round) %";
+def row: "| " + (map(tostring) | join(" | ")) + " |";
+def table($head): ($head | row), ($head | map("---") | row), (.[] | row), "";
+
+def rows:
+    "**Rows.** The same number in every table, and the same steps and transitions, in \(map(.) | join(", ")).", "";
+
+# One line per workload: rate of both and their ratio, with one lane and with two.
+def burst($lanes): map(select(.lanes == $lanes)) |
+    {engine: (map(.engine.steps_per_s) | median), limit: (map(.limit.steps_per_s) | median),
+     ratio: (map(.engine.steps_per_s / .limit.steps_per_s) | median)};
+def rounds:
+    "**Throughput.**", "",
+    ([group_by(.engine.workload)[] | select(.[0].engine.workload != "W5") | . as $runs |
+        [.[0].engine.workload] + ([1, 2] | map(. as $lanes | $runs | burst($lanes) |
+            [(.engine | thousands), (.limit | thousands), (.ratio | percent)]) | add)] |
+        table(["", "1 lane, steps/s", "libpq alone", "of it", "2 lanes, steps/s", "libpq alone", "of it"])),
+    "**Latency (W5).**", "",
+    (map(select(.engine.workload == "W5")) |
+        [["engine", (map(.engine.p50_ms) | median | digits(2)), (map(.engine.p99_ms) | median | digits(2))],
+         ["libpq alone", (map(.limit.p50_ms) | median | digits(2)), (map(.limit.p99_ms) | median | digits(2))]] |
+        table(["a chain of four, five commits", "p50, ms", "p99, ms"])),
+    (map(select(.engine.workload == "W5")) |
+        "The engine's p50 is \(map(.engine.p50_ms / .limit.p50_ms) | median | digits(2)) times that of libpq alone, and " +
+        "\(map(.engine.p50_ms / (5 * .limit.bare_commit_ms)) | median | digits(2)) times five bare commits of " +
+        "\(map(.limit.bare_commit_ms) | median | digits(3)) ms. A durable write of 4 KiB takes " +
+        "\(map(.fsync_ms) | median | digits(3)) ms."), "";
+
+def work:
+    "**Processor time per step**, W2, microseconds.", "",
+    ([group_by(.who)[] | [(if .[0].who == "engine" then "engine" else "libpq alone" end),
+        (map(.client_us) | median | digits(1)), (map(.server_us) | median | digits(1))]] |
+        table(["", "in the program", "in the server"]));
+
+. as $result |
+"tasker \(.version), PostgreSQL \(.settings.server_version), \(.kernel), \(.processors) x \(.processor), \(.memory_gb) GB, " +
+    "\(.file_system), \(.date), medians of \(.runs) rounds, load \(.load)",
+(.settings | del(.server_version) | to_entries | map("\(.key)=\(.value)") | join(", ")),
+"",
+(select(.rows) | .rows | rows),
+(select(.rounds) | .rounds | rounds),
+(select(.work) | .work | work)
