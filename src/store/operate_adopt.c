@@ -22,7 +22,7 @@
 #define WORDS_MAX 2000     // characters of reason and by
 #define METADATA_MAX 65536
 #define WHY_MAX 8192
-#define WAIT_MS 5000       // for somebody's lock, when one task is asked for
+#define WAIT_MS 10000      // for somebody's lock, when one task is asked for
 #define BATCH_WAIT_MS 100  // the same, in a batch
 
 // Why a task is not adopted. A batch passes by those with a name; without one it ends.
