@@ -15,6 +15,7 @@ tasker_error error;
 char *answer;
 const char *options;
 int server_lanes = 2;
+char server_uri[512];
 
 static void must(int rc)
 {
@@ -41,15 +42,15 @@ static void administer(const char *fmt)
 static int open_on_server(const char *server)
 {
     static int serial;
-    char uri[512], more[2048];
+    char more[2048];
     const char *query = strchr(server, '?'), *slash = strchr(strstr(server, "://") + 3, '/');
 
     snprintf(database, sizeof(database), "api_%ld_%d", (long)getpid(), ++serial);
     administer("CREATE DATABASE %s");
-    snprintf(uri, sizeof(uri), "%.*s/%s%s", (int)(slash - server), server, database, query ? query : "");
+    snprintf(server_uri, sizeof(server_uri), "%.*s/%s%s", (int)(slash - server), server, database, query ? query : "");
     bool some = options != NULL && strcmp(options, "{}") != 0;
     snprintf(more, sizeof(more), "{\"lanes\":%d%s%s", server_lanes, some ? "," : "}", some ? options + 1 : "");
-    return tasker_open(uri, more, &t, &error);
+    return tasker_open(server_uri, more, &t, &error);
 }
 
 int fresh(void **state)
@@ -67,7 +68,7 @@ int gone(void **state)
     t = NULL;
     if (database[0] != '\0')
         administer("DROP DATABASE %s WITH (FORCE)");
-    database[0] = '\0';
+    database[0] = server_uri[0] = '\0';
     free(answer);
     answer = NULL;
     pick_done();

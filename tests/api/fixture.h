@@ -28,6 +28,7 @@ extern char *answer;       // of the last call, NULL: none
 // database of its own on the server of TASKER_TEST_POSTGRESQL; gone closes it.
 extern const char *options;
 extern int server_lanes;  // of an engine on the server
+extern char server_uri[512]; // of the database there, "" when it is in memory
 int fresh(void **state);
 int gone(void **state);
 // lose_database takes the database of `t` away; false: it is in memory.

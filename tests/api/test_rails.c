@@ -1,13 +1,110 @@
 // SPDX-License-Identifier: MIT
-// test_rails.c - tasks that go to the Rails engine and come from it.
-#include "fixture.h"
+// test_rails.c - tasks that go to the Rails engine and come from it, and that engine at tasks of ours. What it would write
+// is written on a connection beside ours.
+#include "beside.h"
+
+#define PAST "2026-01-01 00:00:00"
+#define STEP(name, more) "  - name: " name "\n    dependent_system: test\n    handler_class: Work\n" more
+#define CHAIN "name: chain\ntask_handler_class: Chain\nstep_templates:\n" STEP("a", "") STEP("b", "    depends_on_step: a\n") \
+    STEP("c", "    depends_on_step: b\n")
 
 static int started(void **state)
 {
-    int rc = fresh(state);
+    int rc = fresh_beside(state);
 
     return rc < 0 ? rc : tasker_start(t, 1, &error);
 }
+
+// ---- what Rails writes
+
+// A task of the template "chain": no transitions, steps 10 * id + 1, 2, 3.
+static void rails_task(int64_t id)
+{
+    static const char *const steps[] = {"a", "b", "c"};
+
+    beside("INSERT INTO tasker_tasks(task_id, named_task_id, requested_at, context, identity_hash, created_at, updated_at)"
+           " VALUES (%lld, (SELECT named_task_id FROM tasker_named_tasks WHERE name = 'chain'), '" PAST "', '{\"n\":1}',"
+           " 'rails-%lld', '" PAST "', '" PAST "')", (long long)id, (long long)id);
+    for (int i = 0; i < 3; i++) {
+        int64_t step = 10 * id + i + 1;
+        beside("INSERT INTO tasker_workflow_steps(workflow_step_id, task_id, named_step_id, attempts, inputs, results,"
+               " created_at, updated_at) VALUES (%lld, %lld, (SELECT named_step_id FROM tasker_named_steps WHERE name = '%s'),"
+               " 0, '{\"n\":1}', '{}', '" PAST "', '" PAST "')", (long long)step, (long long)id, steps[i]);
+        if (i > 0)
+            beside("INSERT INTO tasker_workflow_step_edges(from_step_id, to_step_id, name, created_at, updated_at) VALUES"
+                   " (%lld, %lld, 'provides', '" PAST "', '" PAST "')", (long long)step - 1, (long long)step);
+    }
+}
+
+static void rails_row(const char *table, const char *owner, int64_t id, const char *state, const char *at)
+{
+    beside("UPDATE %s SET most_recent = false WHERE %s = %lld AND most_recent = true; INSERT INTO %s(to_state, metadata,"
+           " sort_key, most_recent, %s, created_at, updated_at) SELECT '%s', '{}', coalesce(max(sort_key), 0) + 10, true,"
+           " %lld, '%s', '%s' FROM %s WHERE %s = %lld",
+           table, owner, (long long)id, table, owner, state, (long long)id, at, at, table, owner, (long long)id);
+}
+
+static void rails_task_row(int64_t task, const char *state)
+{
+    rails_row("tasker_task_transitions", "task_id", task, state, PAST);
+}
+
+static void rails_step_row(int64_t step, const char *state)
+{
+    rails_row("tasker_workflow_step_transitions", "workflow_step_id", step, state, PAST);
+}
+
+static void rails_completes(int64_t step)
+{
+    rails_step_row(step, "in_progress");
+    beside("UPDATE tasker_workflow_steps SET attempts = attempts + 1, processed = true, processed_at = '" PAST "',"
+           " last_attempted_at = '" PAST "', results = '{\"from\":\"rails\"}' WHERE workflow_step_id = %lld", (long long)step);
+    rails_step_row(step, "complete");
+}
+
+static void rails_fails(int64_t step, int attempts, const char *backoff)
+{
+    rails_step_row(step, "in_progress");
+    beside("UPDATE tasker_workflow_steps SET attempts = %d, last_attempted_at = '" PAST "', backoff_request_seconds = %s,"
+           " results = '{\"error\":\"no\",\"error_class\":\"Oops\"}' WHERE workflow_step_id = %lld",
+           attempts, backoff, (long long)step);
+    rails_step_row(step, "error");
+}
+
+// ---- what must have come of it
+
+// Every chain of the task is what one writer after the other would have made.
+static void chains_are_whole(int64_t task)
+{
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_task_transitions WHERE task_id = %lld AND most_recent", (long long)task), 1);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_task_transitions r WHERE task_id = %lld AND most_recent <> (NOT"
+                                   " EXISTS (SELECT 1 FROM tasker_task_transitions l WHERE l.task_id = r.task_id AND l.sort_key >"
+                                   " r.sort_key))", (long long)task), 0);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_workflow_step_transitions r JOIN tasker_workflow_steps s ON"
+                                   " s.workflow_step_id = r.workflow_step_id WHERE s.task_id = %lld AND r.most_recent <> (NOT EXISTS"
+                                   " (SELECT 1 FROM tasker_workflow_step_transitions l WHERE l.workflow_step_id ="
+                                   " r.workflow_step_id AND l.sort_key > r.sort_key))", (long long)task), 0);
+}
+
+static void ended(int64_t task)
+{
+    chains_are_whole(task);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_core_active WHERE task_id = %lld", (long long)task), 0);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_tasks WHERE task_id = %lld AND complete", (long long)task), 1);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_workflow_steps WHERE task_id = %lld AND processed", (long long)task), 3);
+}
+
+static int adopt(int64_t task)
+{
+    return call("task.adopt", "{\"task_id\":%lld,\"by\":\"mia\"}", (long long)task);
+}
+
+static int64_t step_rows(int64_t step)
+{
+    return beside_number("SELECT count(*) FROM tasker_workflow_step_transitions WHERE workflow_step_id = %lld", (long long)step);
+}
+
+// ---- over and back
 
 static void a_released_task_is_pending_and_nobody_here_runs_it(void **state)
 {
@@ -35,12 +132,200 @@ static void a_released_task_is_pending_and_nobody_here_runs_it(void **state)
     assert_pick("events.1.event", "task.released");
 }
 
-#define S(name) cmocka_unit_test_setup_teardown(name, started, gone)
+static void an_adopted_task_runs_to_its_end(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(call("task.cancel", "{\"task_id\":500}"), TASKER_E_STATE);
+    assert_string_equal(error.message, "task 500 belongs to the Rails engine");
+    assert_string_equal(error.remedy, "take it over first (tasker task adopt 500), or act on it from there");
+    assert_int_equal(adopt(500), 0);
+    assert_pick("adopted", "true");
+    assert_string_equal(work(w, 500), "complete");
+    ended(500);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_task_transitions WHERE task_id = 500"), 2);
+    show(500);
+    assert_pick("transitions.0.metadata.adopted", "true");
+    assert_pick("transitions.0.metadata.by", "mia");
+    assert_int_equal(adopt(500), TASKER_E_STATE);
+}
+
+static void what_rails_has_done_stays_done(void **state)
+{
+    tasker_text *text = NULL;
+
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    rails_task_row(500, "in_progress");
+    rails_completes(5001);
+    rails_fails(5002, 1, "NULL");
+    rails_task_row(500, "pending"); // its finalizer has put the task back
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(adopt(500), 0);
+    tasker_step *s = take(w);
+    assert_string_equal(tasker_step_name(s), "b");
+    assert_int_equal(tasker_step_attempt(s), 2); // the attempt at Rails counts
+    assert_int_equal(tasker_step_result(s, "a", &text, &error), 0);
+    assert_true(came_back(tasker_text_data(text), "{\"from\":\"rails\"}", "{\"from\": \"rails\"}"));
+    tasker_text_free(text);
+    complete(s, "{}");
+    assert_string_equal(work(w, 500), "complete");
+    ended(500);
+    assert_int_equal(step_rows(5001), 2);
+    assert_int_equal(step_rows(5002), 5); // in_progress, error, pending, in_progress, complete
+    assert_int_equal(beside_number("SELECT attempts FROM tasker_workflow_steps WHERE workflow_step_id = 5002"), 2);
+}
+
+static void a_step_in_error_waits_as_rails_has_asked(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    rails_fails(5001, 1, "2000000000"); // until 2089
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(adopt(500), 0);
+    while (call("task.explain", "{\"task_id\":500}") == 0 && strcmp(picked("code"), "owned") != 0)
+        continue;
+    assert_pick("steps.0.code", "in_backoff");
+    assert_says("steps.0.until", "2089-");
+    take_nothing(w);
+    assert_int_equal(call("step.retry", "{\"task_id\":500,\"step\":\"a\"}"), 0);
+    assert_string_equal(work(w, 500), "complete");
+    ended(500);
+}
+
+static void attempts_that_rails_has_used_up_end_the_task_until_somebody_says_otherwise(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    rails_completes(5001);
+    rails_fails(5002, 3, "NULL");
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(adopt(500), 0);
+    assert_string_equal(wait_state(500), "error");
+    show(500);
+    assert_says("error", "blocked by failed step b");
+    assert_int_equal(call("task.retry", "{\"task_id\":500}"), 0);
+    assert_string_equal(work(w, 500), "complete");
+    ended(500);
+}
+
+// Moved to pending there by hand, after its last attempt: that is one more.
+static void a_pending_step_without_attempts_left_is_tried_once(void **state)
+{
+    tasker_failure f = {.message = "again no", .category = "timeout"};
+
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    rails_fails(5001, 3, "NULL");
+    rails_step_row(5001, "pending");
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(adopt(500), 0);
+    tasker_step *s = take(w);
+    assert_int_equal(tasker_step_attempt(s), 4);
+    fail_step(s, &f);
+    assert_string_equal(wait_state(500), "error");
+    chains_are_whole(500);
+}
+
+static void a_task_goes_back_and_is_adopted_again(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    tasker_worker *w = open_worker("Work", 1);
+    assert_int_equal(adopt(500), 0);
+    complete(take(w), "{}");                        // a
+    assert_int_equal(tasker_step_release(take(w), &error), 0); // b, unrun
+    tasker_worker_close(w);
+    while (call("task.release", "{\"task_id\":500}") == TASKER_E_STATE)
+        continue; // the worker's places are being given back
+    assert_pick("state", "pending");
+    assert_int_equal(call("task.explain", "{\"task_id\":500}"), 0);
+    assert_pick("code", "belongs_to_rails");
+    assert_says("next", "tasker task adopt 500");
+
+    rails_task_row(500, "in_progress"); // Rails goes on
+    assert_int_equal(adopt(500), TASKER_E_STATE);
+    rails_completes(5002);
+    rails_task_row(500, "pending");
+    assert_int_equal(adopt(500), 0);
+    assert_pick("adopted", "true");
+    w = open_worker("Work", 1);
+    tasker_step *s = take(w);
+    assert_string_equal(tasker_step_name(s), "c");
+    complete(s, "{}");
+    assert_string_equal(wait_state(500), "complete");
+    ended(500);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_task_transitions WHERE task_id = 500"), 6);
+}
+
+// ---- by template
+
+static void a_limit_says_that_more_wait(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    for (int64_t id = 500; id < 505; id++)
+        rails_task(id);
+    rails_task_row(503, "in_progress");
+    assert_int_equal(call("task.adopt", "{\"name\":\"chain\",\"limit\":2}"), 0);
+    assert_pick("adopted", "2");
+    assert_pick("more", "true");
+    assert_int_equal(call("task.adopt", "{\"name\":\"chain\",\"reason\":\"moving\"}"), 0);
+    assert_pick("adopted", "2");
+    assert_pick("more", "false");
+    assert_pick("skipped.0.reason", "in_progress");
+    assert_pick("skipped.0.tasks", "1");
+    assert_pick("skipped.0.task_id", "503");
+    assert_says("skipped.0.message", "the Rails engine works on it");
+    tasker_worker *w = open_worker("Work", 4);
+    for (int64_t id = 500; id < 505; id++)
+        if (id != 503)
+            assert_string_equal(work(w, id), "complete");
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_tasks WHERE complete"), 4);
+}
+
+static void what_is_no_task_and_no_template_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        const char *where, *arguments;
+    } wrong[] = {
+        {TASKER_E_INVALID, "$.task_id", "{}"},
+        {TASKER_E_INVALID, "$.name", "{\"task_id\":1,\"name\":\"chain\"}"},
+        {TASKER_E_INVALID, "$.limit", "{\"task_id\":1,\"limit\":2}"},
+        {TASKER_E_INVALID, "$.limit", "{\"name\":\"chain\",\"limit\":0}"},
+        {TASKER_E_INVALID, "$.reason", "{\"task_id\":1,\"reason\":\" \"}"},
+        {TASKER_E_NOT_FOUND, "", "{\"task_id\":1}"},
+        {TASKER_E_NOT_FOUND, "", "{\"name\":\"chain\"}"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(call_on(t, "task.adopt", wrong[i].arguments), wrong[i].code);
+        assert_string_equal(error.where, wrong[i].where);
+    }
+}
+
+#define S(name) cmocka_unit_test_setup_teardown(name, started, gone_beside)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         S(a_released_task_is_pending_and_nobody_here_runs_it),
+        S(an_adopted_task_runs_to_its_end),
+        S(what_rails_has_done_stays_done),
+        S(a_step_in_error_waits_as_rails_has_asked),
+        S(attempts_that_rails_has_used_up_end_the_task_until_somebody_says_otherwise),
+        S(a_pending_step_without_attempts_left_is_tried_once),
+        S(a_task_goes_back_and_is_adopted_again),
+        S(a_limit_says_that_more_wait),
+        S(what_is_no_task_and_no_template_is_refused),
     };
     return cmocka_run_group_tests_name("rails", tests, NULL, NULL);
 }
