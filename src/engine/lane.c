@@ -83,7 +83,7 @@ static void begin_turn(struct lane *l, int64_t now)
     uint64_t serial = l->d.serial + 1;
     decision_clear(&l->d);
     l->d.serial = serial;
-    l->d.now = now;
+    l->d.now = now > l->seen_at ? now : l->seen_at;
     l->d.rng = &l->rng;
     l->d.engine = l->config.name;
     l->d.failed = false;

@@ -52,6 +52,20 @@ static struct task *rebuild(struct task_rows *r, struct template *tpl, struct ar
     return t;
 }
 
+// The owner before us told time by a clock of its own, which may be ahead of ours by as much as an answer was on its way.
+// What follows from its rows is not older than they are. A row further ahead is somebody's wrong clock.
+#define CLOCKS_APART_US US_PER_SECOND
+
+static void catch_up_with(struct lane *l, const struct task_rows *r)
+{
+    int64_t newest = r->started_at;
+    for (size_t i = 0; i < r->step_count; i++)
+        if (r->steps[i].state_at > newest)
+            newest = r->steps[i].state_at;
+    if (newest > l->d.now && newest - l->d.now <= CLOCKS_APART_US)
+        l->seen_at = l->d.now = newest;
+}
+
 // An offer that an earlier owner, or this lane before it forgot the task, has made: its row goes on.
 static void adopt_offer(struct lane *l, struct entry *e, struct tstep *step, const struct step_rows *r)
 {
@@ -190,6 +204,7 @@ void decide_loaded(struct lane *l, struct lane_input *in)
     }
     e->unreadable = 0;
     e->task->entry = e;
+    catch_up_with(l, in->loaded.rows);
     touch(l, e);
     if (e->visiting)
         attach_slots(l, e, in->loaded.rows); // an action on a step takes its offer along

@@ -120,6 +120,7 @@ struct lane {
     int64_t number;           // of the last committed turn
     int64_t registered_at, committed_at;
     int64_t contact_at;       // the database was last reached
+    int64_t seen_at;          // no turn is older than the rows that were read
     int64_t leased_us;        // how long the lease of the last commit is
     bool started, claiming, draining, force_drain, retiring, unknown;
     bool drain_waits;  // ACT_DRAINED is owed

@@ -106,6 +106,7 @@ static void step_row(struct decision *d, struct tstep *s, enum state to, int64_t
     c->row.sort_key = s->sort_key;
     c->row.metadata = metadata;
     s->row_state = (uint8_t)to;
+    s->row_at = at;
     s->retry_at = 0;
     s->row_serial = d->serial;
     s->row_change = (uint32_t)(d->change_count - 1);
@@ -209,16 +210,30 @@ static void wake_children(struct decision *d, struct task *t, const struct tstep
     }
 }
 
+// When the attempt began, as a row tells it: two clocks may differ by as much as an answer was on its way, but no row is
+// older than what it follows from, and none is of the future.
+static int64_t start_time(const struct decision *d, const struct task *t, const struct tstep *s)
+{
+    const struct template_step *def = &t->tpl->steps[s->index];
+    int64_t from = t->started_at > s->row_at ? t->started_at : s->row_at;
+    for (uint32_t i = 0; i < def->parent_count; i++)
+        if (t->steps[def->parents[i]].row_at > from)
+            from = t->steps[def->parents[i]].row_at;
+    int64_t at = s->started_at > from ? s->started_at : from;
+    return at < d->now ? at : d->now;
+}
+
 // A lazily started step has rows to catch up with before its end can be written.
-static void catch_up(struct decision *d, struct tstep *s)
+static void catch_up(struct decision *d, struct task *t, struct tstep *s)
 {
     if (s->row_state == ST_IN_PROGRESS)
         return;
     struct meta m = {.attempt = s->attempts + 1};
     struct span text = meta_text(d, &m);
+    int64_t at = start_time(d, t, s);
     if (s->row_state == ST_ERROR)
-        step_row(d, s, ST_PENDING, s->started_at, text);
-    step_row(d, s, ST_IN_PROGRESS, s->started_at, text);
+        step_row(d, s, ST_PENDING, at, text);
+    step_row(d, s, ST_IN_PROGRESS, at, text);
 }
 
 void step_to(struct decision *d, struct task *t, struct tstep *s, enum state_event event, struct span metadata)
@@ -229,7 +244,7 @@ void step_to(struct decision *d, struct task *t, struct tstep *s, enum state_eve
         return;
     }
     if (s->state == ST_IN_PROGRESS)
-        catch_up(d, s);
+        catch_up(d, t, s);
     step_row(d, s, mv.next, d->now, metadata);
     s->state = mv.next;
     if (mv.effects & FX_ATTEMPT)
@@ -537,14 +552,13 @@ void task_begin_step(struct decision *d, struct task *t, struct tstep *s, bool e
     s->started_at = d->now;
     decision_note(d, NOTE_STEP_STARTED, t, (int32_t)s->index, (struct span){NULL, 0});
     if (eager)
-        catch_up(d, s);
+        catch_up(d, t, s);
 }
 
 void task_write_start(struct decision *d, struct task *t, struct tstep *s)
 {
-    (void)t;
     if (s->state == ST_IN_PROGRESS)
-        catch_up(d, s);
+        catch_up(d, t, s);
 }
 
 void task_succeed(struct decision *d, struct task *t, struct tstep *s, struct blob *results, struct span log)

@@ -20,7 +20,8 @@
 struct tstep {
     int64_t id;
     struct blob *results;      // NULL: null, or not needed any more
-    int64_t started_at;        // of the running attempt
+    int64_t started_at;        // of the running attempt; a worker elsewhere says so by a clock of its own
+    int64_t row_at;            // time of the newest row; 0: none
     int64_t wake_at;           // in error and to be tried again: when; else 0
     int64_t retry_at;          // what its error row says of that, also while its task is over; else 0
     int32_t attempts;          // used up

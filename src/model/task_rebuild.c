@@ -33,6 +33,7 @@ static void rebuild_step(struct task *t, struct tstep *s, struct step_image *im)
     s->id = im->id;
     s->state = im->state;
     s->row_state = im->has_row ? im->state : ST_NONE;
+    s->row_at = im->has_row ? im->state_at : 0;
     s->sort_key = im->sort_key;
     s->attempts = im->attempts;
     s->retry_limit = im->retry_limit;

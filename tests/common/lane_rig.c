@@ -354,6 +354,16 @@ void rig_sql(const char *text)
     assert_int_equal(sqlite3_exec(sqlite_of(rig_store)->db, text, NULL, NULL, NULL), SQLITE_OK);
 }
 
+int64_t rig_count(const char *question)
+{
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_prepare_v2(sqlite_of(rig_store)->db, question, -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(q, 0);
+    (void)sqlite3_finalize(q);
+    return n;
+}
+
 // One engine with one worker of class A for `capacity` steps, and one task submitted.
 int64_t rig_one_task(struct rig *r, struct template *t, int32_t capacity)
 {

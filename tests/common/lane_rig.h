@@ -53,6 +53,7 @@ int rig_fresh(void **state);  // opens the store and sets the clock; rig_gone cl
 int rig_gone(void **state);
 struct template *rig_template(const char *yaml);  // registered; lives until rig_gone
 void rig_sql(const char *text);
+int64_t rig_count(const char *question);  // the number that it answers
 
 void rig_open(struct rig *r, const char *process);
 void rig_close(struct rig *r);
