@@ -386,7 +386,7 @@ static int wrong_version(struct sqlite *s, int64_t version, tasker_error *err)
     } else {
         err_set(err, TASKER_E_SCHEMA, "%s has schema version %lld, this program needs %d", path,
                 (long long)version, STORE_SCHEMA_VERSION);
-        err_remedy(err, "migrate the database, or open it with \"migrate\": true");
+        err_remedy(err, "run `tasker db migrate`, or open it with \"migrate\": true");
     }
     return TASKER_E_SCHEMA;
 }

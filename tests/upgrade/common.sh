@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+# common.sh - sourced by the scripts of this folder and of postgres/, what both databases have in common: databases of
+# earlier versions are the dumps here (see freeze), loaded anew for every test.
+#
+# A script says how: load FILE NAME makes a database of that name from a dump and sets TASKER_DATABASE_URL; dump prints the
+# one that is there; age prints the version of its tables without asking tasker.
+top=$(cd "$(dirname "$0")" && while [ ! -d include ]; do cd ..; done && pwd)
+. "$top/tests/cli/common.sh"
+part=$(dirname "$tasker")/tests/crash-part
+wanted=$(sed -n 's/^#define STORE_SCHEMA_VERSION //p' "$top/src/store/store.h")
+dumps=$top/tests/upgrade
+export RUNS="$work/runs"
+
+# same NAME FILE: the database is, byte for byte, what FILE says.
+same()
+{
+    dump >"$work/now"
+    if cmp -s "$work/now" "$2"; then ok "$1"; else not_ok "$1" "$(diff "$2" "$work/now")"; fi
+}
+
+id_of() { rows "SELECT task_id FROM tasker_tasks WHERE identity_hash = '$1'"; }
+
+# no_drift NAME: the tables are those of this version.
+no_drift()
+{
+    t db check --json
+    json "$1" '.drift == []'
+}
+
+# no_rows NAME SQL: passes when the query finds nothing.
+no_rows() { is "$1" "$(rows "SELECT * FROM ($2) q LIMIT 10" 2>&1)" ""; }
+
+# The rows tell a whole and legal story; nothing in it is of one database only.
+sound_rows()
+{
+    for pair in "tasker_task_transitions task_id" "tasker_workflow_step_transitions workflow_step_id"; do
+        table=${pair% *}
+        owner=${pair#* }
+        no_rows "$1: sort keys have no gaps, and the last row is the most recent one ($table)" \
+            "SELECT $owner FROM $table GROUP BY $owner HAVING min(sort_key) <> 10 OR max(sort_key) <> 10 * count(*)
+             OR count(DISTINCT sort_key) <> count(*) OR sum(CASE WHEN most_recent THEN 1 ELSE 0 END) <> 1
+             OR max(CASE WHEN most_recent THEN sort_key END) <> max(sort_key)"
+        no_rows "$1: every row begins where the one before it ended, and not earlier ($table)" \
+            "SELECT * FROM (SELECT $owner, sort_key, from_state, created_at, lag(to_state, 1, 'pending') OVER w AS was,
+             lag(created_at) OVER w AS earlier FROM $table WINDOW w AS (PARTITION BY $owner ORDER BY sort_key)) x
+             WHERE coalesce(from_state, '') <> was OR created_at < earlier"
+        no_rows "$1: every transition is legal ($table)" \
+            "SELECT $owner, from_state, to_state FROM $table WHERE from_state || '>' || to_state NOT IN ('pending>in_progress',
+             'in_progress>complete', 'in_progress>error', 'error>pending', 'pending>cancelled', 'in_progress>cancelled',
+             'error>resolved_manually', 'error>cancelled')"
+    done
+    no_rows "$1: no step began before its parents were done" \
+        "SELECT e.to_step_id FROM tasker_workflow_step_edges e JOIN tasker_workflow_step_transitions child
+         ON child.workflow_step_id = e.to_step_id AND child.to_state = 'in_progress' WHERE NOT EXISTS (SELECT 1 FROM
+         tasker_workflow_step_transitions p WHERE p.workflow_step_id = e.from_step_id AND p.created_at <= child.created_at
+         AND p.to_state IN ('complete', 'resolved_manually'))"
+    no_rows "$1: no attempt beyond the limit" \
+        "SELECT workflow_step_id, attempts FROM tasker_workflow_steps WHERE attempts > retry_limit"
+}
+
+serve()
+{
+    "$part" serve "$TASKER_DATABASE_URL" worker >>"$work/engine.out" 2>&1 </dev/null &
+    engines="$engines $!"
+    engine --lease 1 --concurrency 4
+}
+
+stop_all()
+{
+    # shellcheck disable=SC2086
+    kill -9 $engines && wait $engines 2>/dev/null
+    engines=
+}
+
+one_left() { [ "$(rows "SELECT count(*) FROM tasker_core_active")" = 1 ]; }
+
+# all_end NAME CANCELLED: what was under way in a dump comes to its end.
+all_end()
+{
+    lost="SELECT x.workflow_step_id FROM tasker_workflow_step_transitions x WHERE x.most_recent AND x.to_state = 'in_progress'
+          AND x.workflow_step_id NOT IN (SELECT workflow_step_id FROM tasker_core_dispatch)"
+    lost=$(rows "$lost" | tr '\n' ',' | sed 's/,$//')
+    serve
+    succeeds "$1: all that was under way comes to its end" eventually one_left
+    stop_all
+    is "$1: as complete, but for what was cancelled" "$(rows "SELECT identity_hash FROM tasker_tasks JOIN tasker_task_transitions
+        USING (task_id) WHERE most_recent AND to_state <> 'complete' AND identity_hash NOT LIKE 'broken-%' ORDER BY 1" | xargs)" "$2"
+    is "$1: but for the one that waits until 2100" "$(rows "SELECT identity_hash FROM tasker_tasks JOIN tasker_core_active USING (task_id)")" later
+    no_rows "$1: the steps of dead engines were lost, and tried again" \
+        "SELECT workflow_step_id FROM tasker_workflow_steps s WHERE workflow_step_id IN ($lost) AND NOT EXISTS (
+         SELECT 1 FROM tasker_workflow_step_transitions x WHERE x.workflow_step_id = s.workflow_step_id AND to_state = 'error')"
+    is "$1: there were some" "$([ -n "$lost" ] && echo yes)" yes
+    no_rows "$1: nothing is left of offers and requests" \
+        "SELECT task_id FROM tasker_core_dispatch UNION ALL SELECT task_id FROM tasker_core_requests"
+    sound_rows "$1"
+}
+
+finished_tasks_answer()
+{
+    t task show "$(id_of done-1)" --json
+    json "$1: a finished task is shown" '.state == "complete" and (.steps | length) == 2 and .steps[1].results == {"n": 2}'
+    t task list --json --tags kept
+    json "$1: finished tasks are found by their tags" '[.tasks[].identity] | sort == ["done-1", "done-2", "done-3"]'
+    t task explain "$(id_of broken-1)"
+    contains "$1: a task in error is explained" "$out" broken
+}
+
+operators_act()
+{
+    t task retry "$(id_of broken-1)"
+    is "$1: an old task in error is tried again" "$rc" 0
+    t step resolve "$(id_of broken-2)" broken '{"by": "hand"}'
+    is "$1: an old step in error is resolved" "$rc" 0
+    t task cancel "$(id_of free-2)"
+    is "$1: an old waiting task is cancelled" "$rc" 0
+}
+
+# pruning DUMP: takes what is finished, and no id of it is used again.
+pruning()
+{
+    last=$(rows "SELECT max(task_id) FROM tasker_tasks")
+    finished=$(rows "SELECT count(*) FROM tasker_tasks WHERE complete")
+    t db prune --before 2099-01-01T00:00:00Z --json
+    is "$1: finished tasks are pruned" "$rc $(rows "SELECT count(*) FROM tasker_tasks WHERE complete")" "0 0"
+    is "$1: there were some" "$([ "$finished" -gt 8 ] && echo yes)" yes
+    t submit --namespace upgrade --version 1.0.0 --name done
+    is "$1: no id is used again" "$([ "$(cat "$out")" -gt "$last" ] && echo yes)" yes
+    serve
+    succeeds "$1: the old template makes new tasks" eventually one_left
+    stop_all
+}
+
+refused_as_it_is()
+{
+    dump >"$work/old"
+    t db check
+    is "$1: it is refused as it is" "$rc" 78
+    contains "$1: with both versions" "$err" "has schema version $(age), this program needs $wanted"
+    contains "$1: and what to do" "$err" "tasker db migrate"
+    same "$1: it is as it was" "$work/old"
+}
+
+migrated_by_hand()
+{
+    load "$1" by_hand
+    [ "$(age)" = "$wanted" ] || refused_as_it_is "$1"
+    t db migrate --json
+    is "$1: it is migrated" "$rc $(age)" "0 $wanted"
+    no_drift "$1: nothing is missing, changed or extra"
+    t db status --json
+    json "$1: the status says so" ".version == $wanted and .wanted == $wanted and .pending == []"
+    finished_tasks_answer "$1"
+    operators_act "$1"
+    all_end "$1" "cancelled free-2"
+    no_rows "$1: old tasks in error are mended too" \
+        "SELECT * FROM tasker_task_transitions WHERE most_recent AND to_state = 'error'"
+    finished_tasks_answer "$1, later"
+    pruning "$1"
+    no_drift "$1: nothing is missing, changed or extra after all that"
+}
+
+migrated_by_an_engine()
+{
+    load "$1" by_engine
+    all_end "$1, by an engine" cancelled
+    is "$1, by an engine: it is migrated" "$(age)" "$wanted"
+    no_drift "$1, by an engine: nothing is missing, changed or extra"
+}
+
+# What a program of one version back finds when a newer one was here.
+newer_version_is_refused()
+{
+    load "$1" newer
+    t db migrate
+    rows "UPDATE tasker_core_meta SET value = '$((wanted + 1))' WHERE key = 'schema_version'"
+    dump >"$work/newer"
+    for command in 'db migrate' 'db check' 'db status' 'task list' 'start --until-idle' 'db prune --older-than 1d'; do
+        # shellcheck disable=SC2086
+        t $command
+        is "a newer version: $command is refused" "$rc" 78
+        contains "a newer version: $command says why" "$err" "schema version $((wanted + 1)), newer than this program's $wanted"
+        contains "a newer version: $command says what to do" "$err" "use a newer version of this program"
+    done
+    same "a newer version is left as it was" "$work/newer"
+}
+
+# four_at_once NAME: on the database that is there.
+four_at_once()
+{
+    pids=
+    for n in 1 2 3 4; do
+        "$tasker" db migrate >"$work/four-$n" 2>&1 </dev/null &
+        pids="$pids $!"
+    done
+    bad=
+    for pid in $pids; do wait "$pid" || bad="$bad $pid"; done
+    if [ -z "$bad" ]; then ok "$1: all four succeed"; else not_ok "$1: all four succeed" "$(cat "$work"/four-*)"; fi
+    is "$1: one version" "$(age)" "$wanted"
+    no_drift "$1: one result"
+}
