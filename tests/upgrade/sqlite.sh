@@ -25,6 +25,14 @@ for file in "$dumps"/sqlite-*.sql; do
 done
 newer_version_is_refused "$frozen"
 
+load sqlite-1 views
+rows "CREATE VIEW my_edges AS SELECT from_step_id, to_step_id FROM tasker_workflow_step_edges;
+      CREATE VIEW my_notes AS SELECT annotation FROM tasker_task_annotations"
+before=$(rows "SELECT count(*) FROM my_edges")
+t db migrate
+is "views that somebody made of the tables are no hindrance" "$rc" 0
+is "and show what they showed" "$(rows "SELECT count(*) FROM my_edges") $(rows "SELECT count(*) FROM my_notes")" "$before 0"
+
 db=$work/empty.db
 TASKER_DATABASE_URL=sqlite:$db
 four_at_once "four at once, no database"
