@@ -46,9 +46,9 @@ static const char map_indexes[] =
 // What is not complete, by its state: lists and counts of it read nothing else, however long the history is. A row that is
 // written together with the one that ends it never enters.
 static const char state_indexes[] =
-    "CREATE INDEX tasker_core_task_states ON tasker_task_transitions (to_state, task_id) "
+    "CREATE INDEX IF NOT EXISTS tasker_core_task_states ON tasker_task_transitions (to_state, task_id) "
       "WHERE most_recent = true AND to_state <> 'complete';\n"
-    "CREATE INDEX tasker_core_step_states ON tasker_workflow_step_transitions (to_state, workflow_step_id) "
+    "CREATE INDEX IF NOT EXISTS tasker_core_step_states ON tasker_workflow_step_transitions (to_state, workflow_step_id) "
       "WHERE most_recent = true AND to_state <> 'complete';\n";
 
 // A migration under way.
@@ -183,17 +183,25 @@ static int version_2(struct migration *m)
     return run(m->p, lane_lease, m->err);
 }
 
-static int version_3(struct migration *m)
+// What Rails made stays as it is.
+static int unless_rails_made(struct migration *m, const char *sql)
 {
     char made[16];
     int rc = meta_get(m->p, "rails_made", made, sizeof(made), m->err);
-    if (rc < 0 || strcmp(made, "true") == 0)
-        return rc; // what Rails made stays as it is
-    rc = run(m->p, map_indexes, m->err);
-    if (rc == 0)
-        rc = run(m->p, state_indexes, m->err);
+    return rc < 0 || strcmp(made, "true") == 0 ? rc : run(m->p, sql, m->err);
+}
+
+static int version_3(struct migration *m)
+{
+    return unless_rails_made(m, map_indexes);
+}
+
+// For a time, version 3 made these as well.
+static int version_4(struct migration *m)
+{
+    int rc = unless_rails_made(m, state_indexes);
     for (size_t i = 0; i < POSTGRES_RAILS_FUNCTIONS && rc == 0; i++)
-        rc = run(m->p, postgres_rails_functions[i].text, m->err);
+        rc = unless_rails_made(m, postgres_rails_functions[i].text);
     return rc;
 }
 
@@ -204,7 +212,8 @@ static const struct {
 } versions[] = {
     {"tables of the Rails engine, lanes, queue, dispatch", version_1},
     {"the lease of each lane", version_2},
-    {"maps between systems by either side, what is not complete by its state, quicker functions", version_3},
+    {"maps between systems are found from both sides", version_3},
+    {"what is not complete by its state, quicker functions", version_4},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 

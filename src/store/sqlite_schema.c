@@ -6,7 +6,7 @@
 // SQLite's types: INTEGER, TEXT; booleans are 0 and 1, times UTC text "YYYY-MM-DD HH:MM:SS.ffffff",
 // JSON is TEXT kept byte for byte. The tables tasker_core_... are ours.
 //
-// Ids that others may remember (tasks, steps, transitions, annotations, maps, templates, lanes,
+// Ids that others may remember (tasks, steps, edges, transitions, annotations, maps, templates, lanes,
 // requests) are AUTOINCREMENT: never used twice, not even after the last rows were deleted. Migration runs in one
 // write transaction that reads the version first, so processes that start together upgrade once. To
 // change the schema, add a row to `versions`; never edit one.
@@ -264,6 +264,20 @@ static const char notes_and_maps[] =
     "CREATE INDEX dependent_system_object_maps_remote_id_two_index ON "
     "tasker_dependent_system_object_maps(remote_id_two);";
 
+// edge.list gives ids of edges away, and pages by them; a prune takes the newest.
+static const char edge_ids[] =
+    "CREATE TABLE tasker_core_edges_new ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " from_step_id INTEGER NOT NULL REFERENCES tasker_workflow_steps(workflow_step_id),"
+    " to_step_id INTEGER NOT NULL REFERENCES tasker_workflow_steps(workflow_step_id),"
+    " name TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);"
+    "INSERT INTO tasker_core_edges_new SELECT * FROM tasker_workflow_step_edges;"
+    "DROP TABLE tasker_workflow_step_edges;"
+    "ALTER TABLE tasker_core_edges_new RENAME TO tasker_workflow_step_edges;"
+    "CREATE INDEX index_step_edges_parent_lookup ON tasker_workflow_step_edges(from_step_id);"
+    "CREATE INDEX index_step_edges_child_lookup ON tasker_workflow_step_edges(to_step_id);";
+
+static const char *const version_4[] = {edge_ids, NULL};
 static const char *const version_3[] = {notes_and_maps, NULL};
 static const char *const version_2[] = {lane_lease, NULL};
 static const char *const version_1[] = {catalogue_tables, task_tables, dag_view, core_tables, NULL};
@@ -276,6 +290,7 @@ static const struct {
     {"tables of the Rails engine, lanes, queue, dispatch", version_1},
     {"the lease of each lane", version_2},
     {"annotations and maps between systems are found and deleted by id", version_3},
+    {"ids of edges are never used twice", version_4},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 
@@ -442,6 +457,8 @@ int sqlite_schema_ready(struct sqlite *s, bool allowed, tasker_error *err)
 static int make_wanted(sqlite3 **ret)
 {
     int rc = sqlite3_open_v2(":memory:", ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (rc == SQLITE_OK)
+        rc = rename_blindly(*ret, 1);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(*ret, meta_table, NULL, NULL, NULL);
     for (size_t v = 0; v < ARRAY_SIZE(versions) && rc == SQLITE_OK; v++)

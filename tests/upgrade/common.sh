@@ -115,18 +115,25 @@ operators_act()
     is "$1: an old waiting task is cancelled" "$rc" 0
 }
 
-# pruning DUMP: takes what is finished, and no id of it is used again.
+submit_done() { t submit --namespace upgrade --version 1.0.0 --name done; }
+
+# pruning NAME: takes what is finished, and no id of it is used again.
 pruning()
 {
+    serve
+    submit_done
+    succeeds "$1: the old template makes new tasks" eventually one_left
     last=$(rows "SELECT max(task_id) FROM tasker_tasks")
+    last_edge=$(rows "SELECT max(id) FROM tasker_workflow_step_edges")
     finished=$(rows "SELECT count(*) FROM tasker_tasks WHERE complete")
     t db prune --before 2099-01-01T00:00:00Z --json
     is "$1: finished tasks are pruned" "$rc $(rows "SELECT count(*) FROM tasker_tasks WHERE complete")" "0 0"
     is "$1: there were some" "$([ "$finished" -gt 8 ] && echo yes)" yes
-    t submit --namespace upgrade --version 1.0.0 --name done
+    submit_done
     is "$1: no id is used again" "$([ "$(cat "$out")" -gt "$last" ] && echo yes)" yes
-    serve
-    succeeds "$1: the old template makes new tasks" eventually one_left
+    no_rows "$1: not even an edge's" "SELECT id FROM tasker_workflow_step_edges WHERE id <= $last_edge AND from_step_id IN
+        (SELECT workflow_step_id FROM tasker_workflow_steps WHERE task_id = $(cat "$out"))"
+    succeeds "$1: what came after the prune ends as well" eventually one_left
     stop_all
 }
 
