@@ -40,6 +40,24 @@ def work:
         (map(.client_us) | median | digits(1)), (map(.server_us) | median | digits(1))]] |
         table(["", "in the program", "in the server"]));
 
+# The same server, the same round: a peer's rate or time, and how many times as fast the engine was.
+def names: {pg_boss: "pg-boss, workers", pg_boss_by_hand: "pg-boss, by hand", graphile: "graphile-worker", dbos: "DBOS Transact"};
+def times: "\(digits(1)) x";
+def figure: .steps_per_s // .p50_ms;
+def beside($who): group_by(.round) |
+    [.[] | (map(select(.who == "engine"))[0]) as $e | map(select(.who == $who))[0] | select(.) |
+        {figure: figure, times: (if .p50_ms and .steps_per_s == null then .p50_ms / $e.p50_ms else .steps_per_s / $e.steps_per_s | 1 / . end)}] |
+    if length == 0 then "-" else
+        "\(map(.figure) | median | if . < 100 then digits(2) else thousands end) (\(map(.times) | median | times))" end;
+def peers:
+    "**Peers.** Steps per second, of W5 the p50 in ms, and how many times as fast the engine was in the same round.", "",
+    ([group_by(.workload)[] | . as $lines | .[0].workload as $w |
+        [$w, ($lines | map(select(.who == "engine")) |
+            if $w == "W5" then map(.p50_ms) | median | digits(2) else map(.steps_per_s) | median | thousands end)] +
+        [names | keys_unsorted[] | . as $who | $lines | beside($who)]] |
+        table(["", "tasker, 2 lanes"] + [names[]])),
+    (map(select(.package)) | map("\(.package) \(.version)") | unique | join(", ")), "";
+
 . as $result |
 "tasker \(.version), PostgreSQL \(.settings.server_version), \(.kernel), \(.processors) x \(.processor), \(.memory_gb) GB, " +
     "\(.file_system), \(.date), medians of \(.runs) rounds, load \(.load)",
@@ -47,4 +65,5 @@ def work:
 "",
 (select(.rows) | .rows | rows),
 (select(.rounds) | .rounds | rounds),
-(select(.work) | .work | work)
+(select(.work) | .work | work),
+(select(.peers) | .peers | peers)
