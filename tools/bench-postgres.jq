@@ -58,6 +58,38 @@ def peers:
         table(["", "tasker, 2 lanes"] + [names[]])),
     (map(select(.package)) | map("\(.package) \(.version)") | unique | join(", ")), "";
 
+def history:
+    "**History.** W2 with two lanes, and W5, in front of a past.", "",
+    (.[0] as $first | map([(.tasks | thousands), "\(.mb | thousands) MB", (.steps_per_s | thousands),
+        ($first.steps_per_s / .steps_per_s | digits(2)), (.p50_ms | digits(2)), (.p50_ms / $first.p50_ms | digits(2))]) |
+        table(["finished tasks", "database", "W2, steps/s", "cost of a step", "W5, p50 ms", "of the first"]));
+
+# Ours and, when they were measured, the Rails engine's; what did not end in ten seconds has no figure.
+def ours_and_rails($with): (.ours | digits(2) | tostring) + if $with then " (\(.rails | if . then digits(2) else "> 10,000" end))" else "" end;
+def functions:
+    any(.[]; (.readiness // .health).rails) as $with |
+    "**Functions of the schema**, ms in the server, with 10,000 finished tasks" +
+    (if $with then ", and those of the Rails engine in parentheses" else "" end) +
+    "; and what the model in memory takes from a finished step to knowing what is ready.", "",
+    (map(select(.shape)) | map(["\(.shape), \(.steps | thousands) steps", (.readiness | ours_and_rails($with)),
+        (.levels | ours_and_rails($with)), (.memory_us | digits(2)),
+        "\(.readiness.ours * 1000 / .memory_us | thousands) x" +
+            if $with then " (\(.readiness.rails * 1000 / .memory_us | thousands) x)" else "" end]) |
+        table(["", "readiness, ms", "levels, ms", "in memory, us", "faster than the readiness function"])),
+    "Health counts: \(map(select(.health)) | .[0].health | ours_and_rails($with)) ms.", "";
+
+def claims:
+    "**Claims.** \(.[0].tasks | thousands) waiting tasks, four processes: \(map(.tasks / .seconds) | median | thousands) tasks/s, " +
+    "\(map(.starts - .tasks) | add) claimed twice, \(map(.tasks - .complete) | add) left; the least that one process got was " +
+    "\(map(.each[0]) | min | thousands), the most \(map(.each[-1]) | max | thousands).", "";
+
+def processes:
+    "**Processes.** One process on its database, one lane: \(map(.alone) | median | thousands) steps/s; two on two databases at " +
+    "once: \(map(.each | add) | median | thousands), \(map((.each | add) / .alone) | median | digits(2)) times as much.", "";
+
+def idle:
+    .[0] | "**Idle.** \(.transactions_per_s | digits(2)) transactions a second, \(.transaction_ids) transaction ids in 20 seconds.", "";
+
 . as $result |
 "tasker \(.version), PostgreSQL \(.settings.server_version), \(.kernel), \(.processors) x \(.processor), \(.memory_gb) GB, " +
     "\(.file_system), \(.date), medians of \(.runs) rounds, load \(.load)",
@@ -66,4 +98,9 @@ def peers:
 (select(.rows) | .rows | rows),
 (select(.rounds) | .rounds | rounds),
 (select(.work) | .work | work),
-(select(.peers) | .peers | peers)
+(select(.peers) | .peers | peers),
+(select(.history) | .history | history),
+(select(.functions) | .functions | functions),
+(select(.claims) | .claims | claims),
+(select(.processes) | .processes | processes),
+(select(.idle) | .idle | idle)
