@@ -338,14 +338,16 @@ int postgres_schema_ready(struct postgres *p, bool migrate, tasker_error *err)
 
 #define EXPECTED "tasker_core_expected"
 
-// What only the Rails engine's own migrations make is its own business: more indexes, other bodies.
+// What only the Rails engine's own migrations make is its own business: more indexes, other bodies. Nor do we put indexes
+// of ours on its tables.
 static const char drift_text[] =
     "SELECT coalesce(a.name, w.name), coalesce(a.kind, w.kind), CASE WHEN a.name IS NULL THEN 'missing' "
     "WHEN w.name IS NULL THEN 'extra' ELSE 'changed' END, coalesce('is ' || a.detail, '') || "
     "CASE WHEN a.name IS NOT NULL AND w.name IS NOT NULL THEN '; ' ELSE '' END || coalesce('should be ' || w.detail, '') "
     "FROM tasker_core_found a FULL JOIN tasker_core_wanted w ON w.kind = a.kind AND w.name = a.name "
-    "WHERE a.detail IS DISTINCT FROM w.detail AND NOT (coalesce(a.kind, w.kind) IN ('index', 'function', 'view') "
-    "AND coalesce(w.name, a.name) NOT LIKE 'tasker\\_core\\_%' AND a.name IS NOT NULL "
+    "WHERE a.detail IS DISTINCT FROM w.detail AND NOT ((CASE WHEN a.name IS NULL THEN w.kind = 'index' "
+    "AND w.name LIKE 'tasker\\_core\\_%' AND w.detail NOT LIKE '% ON tasker\\_core\\_%' "
+    "ELSE a.kind IN ('index', 'function', 'view') AND a.name NOT LIKE 'tasker\\_core\\_%' END) "
     "AND EXISTS (SELECT 1 FROM tasker_core_meta WHERE key = 'rails_made' AND value = 'true')) ORDER BY 2, 1";
 
 static int snapshot(struct postgres *p, const char *table, const char *schema, tasker_error *err)

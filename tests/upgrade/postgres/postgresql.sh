@@ -1,28 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Databases of earlier versions on PostgreSQL: migrated by hand and by an engine, four times at once, killed in the middle;
-# one of a newer version; and what belongs to the Rails engine is left as it was.
-. "$(dirname "$0")/../../cli/postgres/server.sh"
-pg_dump=$(dirname "$(readlink -f "$(command -v pg_dump)")")/pg_dump
-[ -x "$pg_dump" ] || pg_dump=$(dirname "$psql")/pg_dump
-
-# fresh NAME [MORE]: a new database of that name; an old one is removed.
-fresh()
-{
-    sql "DROP DATABASE IF EXISTS $1" 2>/dev/null
-    new_database "$@"
-}
-
-load()
-{
-    fresh "$2"
-    "$psql" -Xq -v ON_ERROR_STOP=1 -d "$TASKER_DATABASE_URL" -f "$dumps/$1.sql" >/dev/null
-}
-
-# Newer programs put a word of their own, another each time, around the dump.
-dump() { "$pg_dump" -d "$TASKER_DATABASE_URL" | sed '/^\\\(un\)*restrict /d'; }
-
-age() { rows "SELECT value FROM tasker_core_meta WHERE key = 'schema_version'"; }
+# and one of a newer version.
+. "$(dirname "$0")/databases.sh"
 
 for file in "$dumps"/postgresql-*.sql; do
     frozen=$(basename "$file" .sql)
