@@ -4,6 +4,8 @@
 //     part note FAILURES MS          a program of a step: says that it runs, takes MS milliseconds, and fails as long as
 //                                    this is one of the first FAILURES attempts
 //     part serve URI NAME            a worker that owns no task: serves the class Crash::Lent of other processes' tasks
+//     part work URI NAME             an engine with four places for the class Crash::Claimed; it begins once the file $GO is
+//                                    there, and ends at SIGTERM
 //     part submit URI NAME FILE      a client: submits one task after the other until SIGTERM, and writes number and id
 //                                    of each into FILE once it is confirmed. Started again it goes on behind the last.
 //
@@ -20,7 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CLASS "Crash::Lent"
+#define LENT "Crash::Lent"
+#define CLAIMED "Crash::Claimed"
 #define SERVERS 4
 #define AHEAD 24 // tasks that are under way at once
 
@@ -117,14 +120,13 @@ static void *serve_thread(void *user)
     return NULL;
 }
 
-static int serve(const char *uri, const char *name)
+// serve_class runs steps of the class until it is told to end.
+static int serve_class(tasker *t, const char *class_name)
 {
-    static const char *const classes[] = {CLASS};
     pthread_t threads[SERVERS];
     tasker_worker *w;
     tasker_error err;
-    tasker *t = join(uri, name);
-    must(tasker_worker_open(t, classes, 1, SERVERS, &w, &err), &err);
+    must(tasker_worker_open(t, &class_name, 1, SERVERS, &w, &err), &err);
     for (int i = 0; i < SERVERS; i++)
         if (pthread_create(&threads[i], NULL, serve_thread, w) != 0)
             return 71;
@@ -134,6 +136,21 @@ static int serve(const char *uri, const char *name)
     must(tasker_drain(t, 5000, &err), &err);
     tasker_close(t);
     return 0;
+}
+
+static int serve(const char *uri, const char *name)
+{
+    return serve_class(join(uri, name), LENT);
+}
+
+static int work(const char *uri, const char *name)
+{
+    tasker_error err;
+    tasker *t = join(uri, name);
+    while (access(getenv("GO"), F_OK) != 0)
+        pass(1);
+    must(tasker_start(t, 1, &err), &err);
+    return serve_class(t, CLAIMED);
 }
 
 // ---- submit
@@ -210,6 +227,8 @@ int main(int argc, char **argv)
         return run_step(atoi(argv[2]), atoi(argv[3]));
     if (argc == 4 && strcmp(argv[1], "serve") == 0)
         return serve(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "work") == 0)
+        return work(argv[2], argv[3]);
     if (argc == 5 && strcmp(argv[1], "submit") == 0)
         return submit(argv[2], argv[3], argv[4]);
     return 64;
