@@ -125,6 +125,9 @@ typedef struct tasker tasker;
  *   "environment"                 which `environments` section templates are merged with (default: TASKER_ENV, else
  *                                 "development")
  *   "migrate"                     true: create or upgrade tables (default); false: refuse another schema version
+ *   "tables_only"                 true: the handle serves the operations db.status, db.check and db.migrate alone, on tables
+ *                                 of any version, and opening it leaves them as they are (default false); "migrate" says
+ *                                 whether a file that is not there is made
  *   "lease_seconds"               how long a silent engine keeps its tasks, 1 to 3600 (default 10)
  *   "max_concurrent_steps"        steps that run at once in this engine (default 0: as many as the workers take)
  *   "max_active_tasks"            tasks that this engine keeps in memory (default 4096), not counting those that

@@ -34,6 +34,8 @@ struct tasker {
 // tasker_alive is 0, or the error that every call of a dead handle answers (no handle, forked,
 // closed).
 int tasker_alive(const tasker *t, tasker_error *err) CHECKED;
+// tasker_alive_at_all is the same for what a handle for the tables only may do.
+int tasker_alive_at_all(const tasker *t, tasker_error *err) CHECKED;
 
 // ---- results
 // text_from_buf hands the bytes of `b` (emptied) to a new text; text_from_blob takes over one

@@ -11,19 +11,23 @@
 
 #define OP(name, summary, permission, arguments, run)                                              \
     {                                                                                              \
-        {name, summary, permission, arguments}, run, 0, NULL                                       \
+        {name, summary, permission, arguments}, run, 0, NULL, false                                \
+    }
+#define TABLES(name, summary, permission, arguments, run)                                          \
+    {                                                                                              \
+        {name, summary, permission, arguments}, run, 0, NULL, true                                 \
     }
 #define QUERY(name, summary, permission, arguments)                                                \
     {                                                                                              \
-        {name, summary, permission, arguments}, op_query, 0, name                                  \
+        {name, summary, permission, arguments}, op_query, 0, name, false                           \
     }
 #define WRITE(name, summary, permission, arguments)                                                \
     {                                                                                              \
-        {name, summary, permission, arguments}, op_store, 0, name                                  \
+        {name, summary, permission, arguments}, op_store, 0, name, false                           \
     }
 #define COMMAND(kind, name, summary, permission, arguments)                                        \
     {                                                                                              \
-        {name, summary, permission, arguments}, op_command, CMD_##kind, NULL                       \
+        {name, summary, permission, arguments}, op_command, CMD_##kind, NULL, false                \
     }
 
 static const struct operation operations[] = {
@@ -109,12 +113,12 @@ static const struct operation operations[] = {
           "tasker.health_status:index", since_arguments),
     QUERY("analytics.metrics", "count what was created, completed and failed (of the last hour)",
           "tasker.health_status:index", since_arguments),
-    OP("db.status", "show the version of the tables", "tasker.database:show", no_arguments,
-       op_db_status),
-    OP("db.check", "compare the tables with what this version expects", "tasker.database:show",
-       no_arguments, op_db_check),
-    OP("db.migrate", "create the tables or bring them up to date", "tasker.database:update",
-       db_migrate_arguments, op_db_migrate),
+    TABLES("db.status", "show the version of the tables", "tasker.database:show", no_arguments,
+           op_db_status),
+    TABLES("db.check", "compare the tables with what this version expects", "tasker.database:show",
+           no_arguments, op_db_check),
+    TABLES("db.migrate", "create the tables or bring them up to date", "tasker.database:update",
+           db_migrate_arguments, op_db_migrate),
     OP("db.prune", "delete old finished tasks with everything that belongs to them",
        "tasker.database:update", db_prune_arguments, op_db_prune),
     OP("failure.categories", "list the kinds of failure and what follows from them",
@@ -159,11 +163,11 @@ static int run(struct tasker *t, const struct operation *op, struct span argumen
 int tasker_call(tasker *t, const char *name, const char *arguments, size_t size,
                 tasker_text **ret_text, tasker_error *err)
 {
-    int rc = tasker_alive(t, err);
+    const struct operation *op = find(name, err);
+    int rc = op != NULL && op->tables ? tasker_alive_at_all(t, err) : tasker_alive(t, err);
 
     if (rc < 0)
         return rc;
-    const struct operation *op = find(name, err);
     if (op == NULL)
         return TASKER_E_INVALID;
 

@@ -24,6 +24,7 @@ struct operation {
     int (*run)(const struct call *c, tasker_error *err);
     enum command_kind command; // for op_command
     const char *query;         // for op_query and op_store
+    bool tables;               // a handle for the tables only has it
 };
 
 // arguments_check holds `args` against a list of arguments: unknown ones, missing ones and wrong

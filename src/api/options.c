@@ -28,6 +28,7 @@ static const struct setting settings[] = {
     {"name", SET_STRING, FIELD(name), 1, 128, 0},
     {"environment", SET_STRING, FIELD(environment), 1, 64, 0},
     {"migrate", SET_BOOL, FIELD(migrate), 0, 0, 0},
+    {"tables_only", SET_BOOL, FIELD(tables_only), 0, 0, 0},
     {"lease_seconds", SET_TIME, FIELD(lease_us), 1, 3600, US_PER_SECOND},
     {"max_concurrent_steps", SET_INT32, FIELD(max_concurrent_steps), 0, 1000000, 0},
     {"max_active_tasks", SET_INT32, FIELD(max_active_tasks), 1, 10000000, 0},

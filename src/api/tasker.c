@@ -17,11 +17,20 @@ const char *tasker_version(void)
     return TASKER_VERSION;
 }
 
-int tasker_alive(const tasker *t, tasker_error *err)
+int tasker_alive_at_all(const tasker *t, tasker_error *err)
 {
     if (t == NULL)
         return err_set(err, TASKER_E_INVALID, "no handle was given");
     return engine_alive(t->engine, err);
+}
+
+int tasker_alive(const tasker *t, tasker_error *err)
+{
+    int rc = tasker_alive_at_all(t, err);
+
+    if (rc == 0 && engine_options(t->engine)->tables_only)
+        rc = err_set(err, TASKER_E_INVALID, "this handle was opened for the tables only");
+    return rc;
 }
 
 int tasker_open(const char *uri, const char *options, tasker **ret, tasker_error *err)

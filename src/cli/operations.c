@@ -270,6 +270,22 @@ static void print_answer(const struct cli *c, const tasker_operation_info *op, c
         print_value(c, v);
 }
 
+// What looks at the tables or mends them takes them as they are; only a migration makes a file that is not there.
+static const char *options_for(const char *operation)
+{
+    static const struct {
+        const char *operation, *options;
+    } special[] = {
+        {"db.status", "\"tables_only\":true,\"migrate\":false"},
+        {"db.check", "\"tables_only\":true,\"migrate\":false"},
+        {"db.migrate", "\"tables_only\":true"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(special); i++)
+        if (strcmp(special[i].operation, operation) == 0)
+            return special[i].options;
+    return NULL;
+}
+
 static int call(const struct cli *c, const tasker_operation_info *op, const char *arguments)
 {
     CLEANUP(arena_done) struct arena arena;
@@ -279,9 +295,7 @@ static int call(const struct cli *c, const tasker_operation_info *op, const char
     tasker *t = NULL;
 
     arena_init(&arena);
-    // Looking at the tables must not mend them by the way.
-    bool looks = strcmp(op->name, "db.status") == 0 || strcmp(op->name, "db.check") == 0;
-    int rc = cli_open(c, looks ? "\"migrate\":false" : NULL, &t, &err);
+    int rc = cli_open(c, options_for(op->name), &t, &err);
     if (rc == 0)
         rc = cli_call(t, op->name, arguments, &arena, &text, &v, &err);
     if (rc < 0)

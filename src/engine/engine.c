@@ -120,10 +120,14 @@ static int name_engine(struct engine *e)
 
 static int open_stores(struct engine *e, const char *uri, tasker_error *err)
 {
-    struct store_options so = {.host = e->host, .boot_id = e->boot_id, .migrate = e->options.migrate};
+    struct store_options so = {.host = e->host, .boot_id = e->boot_id, .migrate = e->options.migrate,
+                               .any_version = e->options.tables_only};
     int rc = store_open(uri, &so, &e->lanes[0].store, err);
     if (rc < 0)
         return rc;
+    e->reader = e->options.tables_only ? e->lanes[0].store : NULL;
+    if (e->reader)
+        return 0;
     so.migrate = false;
     e->lane_count = share_lanes(&e->options, e->lanes[0].store);
     for (size_t i = 1; i < e->lane_count && rc == 0; i++)

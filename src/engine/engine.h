@@ -26,6 +26,7 @@ struct engine_options {
     char *name;         // engine name; owned
     char *environment;  // owned
     bool migrate;
+    bool tables_only;   // no lanes: engine_migrate is all that may be called
     int64_t lease_us, start_row_delay_us, poll_interval_us;
     int64_t thorough_us;  // how often a lane looks at the rows although nobody gave a hint
     int64_t step_timeout_us, task_timeout_us;  // defaults for templates that give none; 0: none

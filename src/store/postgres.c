@@ -487,7 +487,7 @@ int postgres_open(const char *uri, const struct store_options *options, struct s
     int code = p->host && p->boot_id ? read_uri(p, uri, err) : err_nomem(err);
     if (code == 0)
         code = postgres_connect(p, err);
-    if (code == 0)
+    if (code == 0 && !options->any_version)
         code = postgres_schema_ready(p, options->migrate && !options->read_only, err);
     if (code != 0) {
         postgres_close(&p->base);

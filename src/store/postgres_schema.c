@@ -259,27 +259,6 @@ static void explain_rights(struct postgres *p, tasker_error *err)
         err_remedy(err, "%s", text);
 }
 
-static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker_error *err)
-{
-    struct migration m = {.p = p, .err = err};
-    int rc = run(p, "BEGIN", err);
-    if (rc == 0)
-        rc = run(p, lock_text, err);
-    if (rc == 0)
-        rc = read_version(p, ret_from, err);
-    if (rc == 0 && *ret_from < STORE_SCHEMA_VERSION)
-        rc = make_versions(&m, *ret_from, STORE_SCHEMA_VERSION);
-    if (rc == 0 && rails_indexes)
-        rc = run(p, postgres_rails_indexes, err);
-    if (rc == 0)
-        return run(p, "COMMIT", err);
-    if (run(p, "ROLLBACK", NULL) < 0)
-        postgres_disconnect(p);
-    else if (err)
-        explain_rights(p, err);
-    return rc;
-}
-
 static int wrong_version(const struct postgres *p, int version, tasker_error *err)
 {
     if (version > STORE_SCHEMA_VERSION) {
@@ -292,6 +271,29 @@ static int wrong_version(const struct postgres *p, int version, tasker_error *er
         err_remedy(err, "run `tasker db migrate`, or open it with \"migrate\": true");
     }
     return TASKER_E_SCHEMA;
+}
+
+static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker_error *err)
+{
+    struct migration m = {.p = p, .err = err};
+    int rc = run(p, "BEGIN", err);
+    if (rc == 0)
+        rc = run(p, lock_text, err);
+    if (rc == 0)
+        rc = read_version(p, ret_from, err);
+    if (rc == 0 && *ret_from > STORE_SCHEMA_VERSION)
+        rc = wrong_version(p, *ret_from, err);
+    if (rc == 0 && *ret_from < STORE_SCHEMA_VERSION)
+        rc = make_versions(&m, *ret_from, STORE_SCHEMA_VERSION);
+    if (rc == 0 && rails_indexes)
+        rc = run(p, postgres_rails_indexes, err);
+    if (rc == 0)
+        return run(p, "COMMIT", err);
+    if (run(p, "ROLLBACK", NULL) < 0)
+        postgres_disconnect(p);
+    else if (err)
+        explain_rights(p, err);
+    return rc;
 }
 
 int postgres_schema_ready(struct postgres *p, bool migrate, tasker_error *err)
@@ -348,7 +350,7 @@ static const char drift_text[] =
     "WHERE a.detail IS DISTINCT FROM w.detail AND NOT ((CASE WHEN a.name IS NULL THEN w.kind = 'index' "
     "AND w.name LIKE 'tasker\\_core\\_%' AND w.detail NOT LIKE '% ON tasker\\_core\\_%' "
     "ELSE a.kind IN ('index', 'function', 'view') AND a.name NOT LIKE 'tasker\\_core\\_%' END) "
-    "AND EXISTS (SELECT 1 FROM tasker_core_meta WHERE key = 'rails_made' AND value = 'true')) ORDER BY 2, 1";
+    "AND $1 = 'true') ORDER BY 2, 1";
 
 static int snapshot(struct postgres *p, const char *table, const char *schema, tasker_error *err)
 {
@@ -357,9 +359,9 @@ static int snapshot(struct postgres *p, const char *table, const char *schema, t
     return run(p, sql, err);
 }
 
-static int write_drift(struct postgres *p, struct buf *out, tasker_error *err)
+static int write_drift(struct postgres *p, const char *rails_made, struct buf *out, tasker_error *err)
 {
-    PGresult *r = PQexec(p->conn, drift_text);
+    PGresult *r = PQexecParams(p->conn, drift_text, 1, NULL, &rails_made, NULL, NULL, 0);
     int rc = PQresultStatus(r) == PGRES_TUPLES_OK ? 0 : postgres_fail(p, r, "the drift report", err);
     jw_key(out, "drift");
     jw_open(out, '[');
@@ -379,9 +381,11 @@ static int write_drift(struct postgres *p, struct buf *out, tasker_error *err)
 // Each side is described with its own schema first in the search path, so that neither names itself.
 static int compare(struct postgres *p, struct buf *out, tasker_error *err)
 {
-    char schema[128], sql[300];
+    char schema[128], sql[300], rails_made[16];
     struct migration m = {.p = p, .err = err};
     int rc = ask(p, "SELECT current_schema()", schema, sizeof(schema), err);
+    if (rc == 0)
+        rc = meta_get(p, "rails_made", rails_made, sizeof(rails_made), err);
     if (rc == 0)
         rc = snapshot(p, "tasker_core_found", "current_schema()", err);
     if (rc == 0)
@@ -393,7 +397,7 @@ static int compare(struct postgres *p, struct buf *out, tasker_error *err)
     (void)snprintf(sql, sizeof(sql), "SELECT set_config('search_path', quote_ident('%s'), true)", schema);
     if (rc == 0)
         rc = run(p, sql, err);
-    return rc == 0 ? write_drift(p, out, err) : rc;
+    return rc == 0 ? write_drift(p, rails_made, out, err) : rc;
 }
 
 static int check(struct postgres *p, struct buf *out, tasker_error *err)

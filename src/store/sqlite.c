@@ -237,7 +237,7 @@ static int open_connection(struct sqlite *s, const struct store_options *o, task
         rc = set_up(s, o->read_only);
     if (rc != SQLITE_OK)
         return sqlite_fail(s, rc, "the database can not be opened", err);
-    return sqlite_schema_ready(s, o->migrate && !o->read_only, err);
+    return o->any_version ? 0 : sqlite_schema_ready(s, o->migrate && !o->read_only, err);
 }
 
 static const struct store_ops sqlite_ops;

@@ -544,6 +544,8 @@ int sqlite_migrate(struct store *base, const struct migrate_options *options, st
         if (rc != 0)
             return rc;
     }
+    if (apply && from > STORE_SCHEMA_VERSION)
+        return wrong_version(s, from, err);
     jw_open(out, '{');
     jw_kstr(out, "backend", "sqlite");
     jw_kint(out, "version", apply && from < STORE_SCHEMA_VERSION ? STORE_SCHEMA_VERSION : from);

@@ -30,6 +30,7 @@ struct store;  // opened by store_open; its first member is `const struct store_
 struct store_options {
     const char *host, *boot_id;  // of this machine, recorded with lanes
     bool migrate;                // create or upgrade tables; false: TASKER_E_SCHEMA when they differ
+    bool any_version;            // leave the tables as they are, whatever they are: for `migrate` alone
     bool read_only;              // queries only
 };
 

@@ -150,6 +150,35 @@ static void what_is_no_database_is_refused(void **state)
     assert_null(handle);
 }
 
+static void a_handle_for_the_tables_only_serves_nothing_else(void **state)
+{
+    tasker *other = NULL;
+    (void)state;
+    tasker *h = open_file("{\"tables_only\":true}");
+    assert_int_equal(call_on(h, "db.status", "{}"), 0);
+    assert_pick("version", "0");
+    assert_pick("pending.0.version", "1");
+    assert_int_equal(call_on(h, "db.check", "{}"), 0);
+    assert_pick("drift.0.problem", "missing");
+    assert_int_equal(call_on(h, "task.list", "{}"), TASKER_E_INVALID);
+    assert_int_equal(call_on(h, "db.prune", "{\"older_than\":\"1d\"}"), TASKER_E_INVALID);
+    assert_int_equal(tasker_start(h, 1, &error), TASKER_E_INVALID);
+    assert_non_null(strstr(error.message, "tables only"));
+    assert_int_equal(tasker_drain(h, 0, &error), TASKER_E_INVALID);
+    assert_int_equal(tasker_open(uri, "{\"migrate\":false}", &other, &error), TASKER_E_SCHEMA);
+    assert_non_null(strstr(error.message, "has schema version 0, this program needs"));
+
+    assert_int_equal(call_on(h, "db.migrate", "{}"), 0);
+    assert_pick("applied.0.version", "1");
+    assert_int_equal(call_on(h, "db.check", "{}"), 0);
+    assert_pick("version", picked("wanted"));
+    assert_non_null(strstr(answer, "\"drift\":[]"));
+    assert_int_equal(call_on(h, "task.list", "{}"), TASKER_E_INVALID);
+    tasker_close(h);
+    assert_int_equal(tasker_open(uri, "{\"migrate\":false}", &other, &error), 0);
+    tasker_close(other);
+}
+
 static void no_handle_is_an_error_and_closing_none_is_fine(void **state)
 {
     (void)state;
@@ -529,6 +558,7 @@ int main(void)
         cmocka_unit_test(every_option_is_taken),
         cmocka_unit_test(the_environment_chooses_the_section_of_a_template),
         F(what_is_no_database_is_refused),
+        F(a_handle_for_the_tables_only_serves_nothing_else),
         cmocka_unit_test(no_handle_is_an_error_and_closing_none_is_fine),
         cmocka_unit_test(results_outlive_their_handle),
         T(a_worker_needs_classes_and_places),

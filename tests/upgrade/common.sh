@@ -137,22 +137,25 @@ pruning()
     stop_all
 }
 
-refused_as_it_is()
+looked_at_as_it_is()
 {
     dump >"$work/old"
-    t db check
-    is "$1: it is refused as it is" "$rc" 78
-    contains "$1: with both versions" "$err" "has schema version $(age), this program needs $wanted"
-    contains "$1: and what to do" "$err" "tasker db migrate"
-    same "$1: it is as it was" "$work/old"
+    t db status --json
+    json "$1: the status says what is to be done" \
+        ".version == $(age) and .wanted == $wanted and [.pending[].version] == [range($(age) + 1; $wanted + 1)]"
+    t db check --json
+    json "$1: the check too, and what is missing" ".version == $(age) and .drift != []"
+    same "$1: looking changes nothing" "$work/old"
 }
 
 migrated_by_hand()
 {
     load "$1" by_hand
-    [ "$(age)" = "$wanted" ] || refused_as_it_is "$1"
+    before=$(age)
+    [ "$before" = "$wanted" ] || looked_at_as_it_is "$1"
     t db migrate --json
     is "$1: it is migrated" "$rc $(age)" "0 $wanted"
+    json "$1: by these steps" ".version == $wanted and [.applied[].version] == [range($before + 1; $wanted + 1)]"
     no_drift "$1: nothing is missing, changed or extra"
     t db status --json
     json "$1: the status says so" ".version == $wanted and .wanted == $wanted and .pending == []"
@@ -181,13 +184,17 @@ newer_version_is_refused()
     t db migrate
     rows "UPDATE tasker_core_meta SET value = '$((wanted + 1))' WHERE key = 'schema_version'"
     dump >"$work/newer"
-    for command in 'db migrate' 'db check' 'db status' 'task list' 'start --until-idle' 'db prune --older-than 1d'; do
+    for command in 'db migrate' 'task list' 'start --until-idle' 'db prune --older-than 1d'; do
         # shellcheck disable=SC2086
         t $command
         is "a newer version: $command is refused" "$rc" 78
         contains "a newer version: $command says why" "$err" "schema version $((wanted + 1)), newer than this program's $wanted"
         contains "a newer version: $command says what to do" "$err" "use a newer version of this program"
     done
+    t db status --json
+    json "a newer version: the status says so" ".version == $((wanted + 1)) and .wanted == $wanted and .pending == []"
+    t db check
+    is "a newer version is looked at" "$rc" 0
     same "a newer version is left as it was" "$work/newer"
 }
 
