@@ -43,6 +43,8 @@ static const struct operation operations[] = {
           task_arguments),
     QUERY("task.levels", "show the steps of a task by level: what may run together",
           "tasker.task:show", task_arguments),
+    QUERY("task.export", "write a task with everything that belongs to it as one JSON document",
+          "tasker.task:show", task_arguments),
     QUERY("task.slowest", "list the slowest tasks (of 24 hours)", "tasker.task:index",
           slowest_arguments),
     OP("task.adopt", "take a waiting task, or those of a template, over from the Rails engine",

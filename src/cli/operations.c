@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // operations.c - the operations of the library as commands: "task.list" is `tasker task list`.
-// Nothing here knows any single operation, but for three whose answers deserve a better form than a
+// Nothing here knows any single operation, but for some whose answers deserve a better form than a
 // table.
 //
 // An argument with a place may stand as a word or as --name; underscores of names are dashes on the
@@ -248,10 +248,19 @@ static void print_explanation(const struct cli *c, const struct json *v)
     }
 }
 
+// A document is for a file: always JSON, to the byte.
+static void print_document(const struct cli *c, const struct json *v)
+{
+    (void)c;
+    fwrite(v->raw.p, 1, v->raw.len, stdout);
+    putchar('\n');
+}
+
 static const struct {
     const char *operation;
     void (*print)(const struct cli *c, const struct json *v);
 } forms[] = {
+    {"task.export", print_document},
     {"step.log", print_log},
     {"task.explain", print_explanation},
 };

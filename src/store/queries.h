@@ -22,6 +22,7 @@
 //   "category", "code", "retryable", "remediation"} of the last failed attempt of a step that is
 //   not done, else null.
 // - ROW: {"from", "to", "at", "metadata"}
+// - task.export {task_id}: the task with everything that belongs to it, as document.h says
 // - step.show {task_id, step}: STEP, and "task_id", "inputs", "backtrace" (of the error, or null)
 // - step.log {task_id, step, attempt}: {"task_id", "step_id", "step", "attempts": [{"attempt",
 //   "outcome", "at", "text"}]}
@@ -113,6 +114,7 @@
     X(task_state, "task.state")                                                                    \
     X(task_show, "task.show")                                                                      \
     X(task_explain, "task.explain")                                                                \
+    X(task_export, "task.export")                                                                  \
     X(step_show, "step.show")                                                                      \
     X(step_log, "step.log")                                                                        \
     X(template_show, "template.show")                                                              \
