@@ -3,7 +3,8 @@
 // are (kind, three numbers, three texts); `takers` says what each kind means.
 //
 // A takeover skips lanes whose row somebody holds locked: a process that was stopped in the middle of a turn, most of
-// all. When such a lane has been silent for two leases, the session that holds the row is ended, if the role may.
+// all. A session that has held a row for two leases so is ended, if the role may (stuck.h). It is looked for once a
+// lease, whatever the rows say: what such a turn has claimed is in none that others see.
 #include "store/postgres.h"
 
 #include <string.h>
@@ -143,18 +144,19 @@ static void ask(struct look *k)
 
 static void free_locks(struct postgres *p, const struct look *k)
 {
-    int64_t now = clock_monotonic_us();
+    int64_t now = clock_monotonic_us(), every = k->stuck ? 0 : k->want->lease_us;
     tasker_error ignored;
     struct pipe q;
-    if (!k->stuck || p->read_only || (p->freed_at != 0 && now - p->freed_at < FREE_EVERY_US))
+    if (every < FREE_EVERY_US)
+        every = FREE_EVERY_US;
+    if (p->read_only || (p->freed_at != 0 && now - p->freed_at < every))
         return;
     p->freed_at = now;
     pipe_init(&q, p);
     pipe_add(&q, PG_FREE_LOCKS);
-    pipe_int8(&q, k->want->lane);
     pipe_int8(&q, k->now);
     int rc = pipe_run(&q, "the holder of a lane's row", &ignored);
-    (void)rc;  // the role may not: `health` names the holder
+    (void)rc;  // the next look tries again; `health` names the holder
     pipe_done(&q);
 }
 

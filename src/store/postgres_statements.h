@@ -6,6 +6,8 @@
 #ifndef STORE_POSTGRES_STATEMENTS_H
 #define STORE_POSTGRES_STATEMENTS_H
 
+#include "store/stuck.h"
+
 // Ids of a sequence that others take from too, as ranges.
 #define ID_RANGES(sequence)                                                                          \
     "SELECT min(id), max(id) FROM (SELECT id, id - row_number() OVER (ORDER BY id) AS run FROM "     \
@@ -184,10 +186,7 @@
       "NULL AND NOT EXISTS (SELECT 1 FROM tasker_core_lanes l WHERE l.lane_id = owners.lane))) x ORDER " \
       "BY kind, a") \
     X(FREE_LOCKS, \
-      "SELECT pg_terminate_backend(s.pid) FROM tasker_core_lanes l JOIN pg_stat_activity s ON " \
-      "s.backend_xid = l.xmax WHERE l.lane_id <> $1 AND l.expires_at + l.lease_us < $2 AND s.pid <> " \
-      "pg_backend_pid() AND s.datname = current_database() AND s.xact_start < clock_timestamp() - " \
-      "l.lease_us * 2 * interval '1 microsecond'")
+      "SELECT pg_terminate_backend(s.pid) FROM " STUCK_SESSIONS " WHERE " STUCK_MAY_END)
 
 // Results are read only for steps that are done and still have a child that is not.
 #define PG_LOAD_STATEMENTS(X) \

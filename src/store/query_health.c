@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "store/query_build.h"
 #include "store/query_seen.h"
+#include "store/stuck.h"
 
 #define SET_ASIDE_MAX 100
 
@@ -258,6 +259,43 @@ static int write_set_aside(struct inquiry *a, tasker_error *err)
     return rc;
 }
 
+// ---- sessions that hold a lane's row for a process that was stopped
+
+static const char stuck_sessions[] =
+    "SELECT x.pid, x.role, x.application_name, x.since, x.lane_id, x.engine, x.tasks, x.may_end,"
+    " format('the row of lane %s and %s tasks that nobody else can claim', x.lane_id, x.tasks),"
+    " CASE WHEN x.may_end THEN format('an engine ends it by itself, once a lease; or do it: SELECT pg_terminate_backend(%s)', x.pid)"
+    " ELSE format('as role %I or as superuser: SELECT pg_terminate_backend(%s); and let engines use one role, or grant them"
+    " pg_signal_backend', x.role, x.pid) END FROM (SELECT s.pid, s.usename AS role, s.application_name,"
+    " s.xact_start AT TIME ZONE 'UTC' AS since, l.lane_id, l.name AS engine, " STUCK_MAY_END " AS may_end,"
+    " (SELECT count(*) FROM tasker_core_active o WHERE o.xmax = l.xmax) AS tasks FROM " STUCK_SESSIONS ") x ORDER BY x.lane_id";
+
+static int write_stuck(struct inquiry *a, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = a->postgres ? ask_by_id(a, stuck_sessions, a->now, &rows, err) : 0;
+
+    jw_key(a->out, "stuck_sessions");
+    jw_open(a->out, '[');
+    while (rc == 0 && a->postgres && (rc = rows_next(&rows, err)) == 1) {
+        jw_open(a->out, '{');
+        put_int(a, "pid", &rows, 0);
+        put_text(a, "role", &rows, 1);
+        put_text(a, "application_name", &rows, 2);
+        put_time(a, "since", &rows, 3);
+        put_int(a, "lane_id", &rows, 4);
+        put_text(a, "engine", &rows, 5);
+        put_int(a, "tasks", &rows, 6);
+        put_bool(a, "may_end", &rows, 7);
+        put_text(a, "holds", &rows, 8);
+        put_text(a, "remedy", &rows, 9);
+        jw_close(a->out, '}');
+        rc = 0;
+    }
+    jw_close(a->out, ']');
+    return rc;
+}
+
 int query_health(struct inquiry *a, tasker_error *err)
 {
     struct classes classes = {0};
@@ -286,6 +324,8 @@ int query_health(struct inquiry *a, tasker_error *err)
         rc = write_outlook(a, &classes, err);
     if (rc == 0)
         rc = write_set_aside(a, err);
+    if (rc == 0)
+        rc = write_stuck(a, err);
     jw_close(a->out, '}');
     return rc;
 }

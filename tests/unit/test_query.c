@@ -494,6 +494,7 @@ static void health_counts_and_names_what_needs_a_person(void **state)
     assert_pick("engines.0.tasks", "1");
     assert_pick("engines.1.alive", "false");
     assert_pick("engines.1.silent_seconds", "3");
+    assert_pick("stuck_sessions", "[]"); // of PostgreSQL
     assert_pick("queue.active", "4");
     assert_pick("queue.owned", "1");
     assert_pick("queue.due", "1");
