@@ -119,6 +119,8 @@ static const struct operation operations[] = {
            op_db_status),
     TABLES("db.check", "compare the tables with what this version expects", "tasker.database:show",
            no_arguments, op_db_check),
+    QUERY("db.verify", "say whether every history in the database is one that can have happened",
+          "tasker.database:show", db_verify_arguments),
     TABLES("db.migrate", "create the tables or bring them up to date", "tasker.database:update",
            db_migrate_arguments, op_db_migrate),
     OP("db.prune", "delete old finished tasks with everything that belongs to them",

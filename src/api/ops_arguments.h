@@ -130,6 +130,8 @@ static const tasker_argument step_readiness_arguments[] = {
      "ready, blocked_by_dependencies, blocked_by_retry, pending, failed, in_progress or complete", 0, 0},
     END};
 static const tasker_argument since_arguments[] = {SINCE, END};
+static const tasker_argument db_verify_arguments[] = {
+    {"limit", "integer", "how many rows are named for each rule (10, 1000 at most)", 0, 0}, END};
 static const tasker_argument slowest_arguments[] = {SINCE, TEMPLATE_NAME, LIMIT, END};
 
 // ---- tasks, steps, templates

@@ -4,8 +4,8 @@
 //
 // A command is one row of a table and one function that returns the exit code. Results go to
 // standard output (tables for people, JSON with --json), everything else to standard error. Exit
-// codes: 0, 3 and 4 for a task that ended in error or was cancelled, 64 for a command line that
-// cannot be understood, else those of tasker_error_exit.
+// codes: 0, 3 and 4 for a task that ended in error or was cancelled, 5 for a database that is not
+// sound, 64 for a command line that cannot be understood, else those of tasker_error_exit.
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -17,6 +17,7 @@
 
 #define EXIT_TASK_ERROR 3
 #define EXIT_TASK_CANCELLED 4
+#define EXIT_UNSOUND 5
 #define EXIT_USAGE 64
 #define INPUT_MAX ((size_t)64 << 20) // bytes of a file, or of standard input
 #define ANSWER_MAX ((size_t)256 << 20)

@@ -95,9 +95,8 @@ void help_overview(FILE *out)
     for (size_t i = 0; (op = tasker_operation(i)) != NULL; i++)
         print_operation(out, op);
     print_options(out, global_options, "options of every command");
-    fprintf(out, "\nexit codes: 0 done, 3 the task ended in error, 4 it was cancelled, 64 wrong "
-                 "usage, 65 wrong input,\n"
-                 "66 not found, 74 input or output, 75 try again, 78 configuration\n"
+    fprintf(out, "\nexit codes: 0 done, 3 the task ended in error, 4 it was cancelled, 5 the database is "
+                 "not sound,\n64 wrong usage, 65 wrong input, 66 not found, 74 input or output, 75 try again,\n78 configuration\n"
                  "\nmore: tasker help COMMAND\n");
 }
 

@@ -184,6 +184,14 @@ static int make_arguments(const struct args *args, const tasker_operation_info *
 
 // ---- answers
 
+// What an answer says may be bad news.
+static int operation_code(const struct json *v)
+{
+    const struct json *sound = json_get(v, "sound");
+
+    return sound != NULL && sound->type == JSON_BOOL && !sound->truth ? EXIT_UNSOUND : 0;
+}
+
 static void print_log(const struct cli *c, const struct json *v)
 {
     const struct json *attempts = json_get(v, "attempts");
@@ -256,6 +264,48 @@ static void print_document(const struct cli *c, const struct json *v)
     putchar('\n');
 }
 
+static int64_t number(const struct json *v, const char *name)
+{
+    int64_t n = 0;
+
+    return json_int(json_get(v, name), &n) ? n : 0;
+}
+
+static void print_offenders(const struct json *v, struct span rule)
+{
+    const struct json *list = json_get(v, "offenders");
+
+    for (const struct json *o = list != NULL ? list->child : NULL; o != NULL; o = o->next) {
+        if (!span_eq(json_text(o, "rule"), rule))
+            continue;
+        struct span table = json_text(o, "table");
+        printf("  %.*s %lld, task %lld: ", (int)table.len, table.p, (long long)number(o, "row_id"),
+               (long long)number(o, "task_id"));
+        print_clean(stdout, json_text(o, "detail"));
+        putchar('\n');
+    }
+}
+
+static void print_verdict(const struct cli *c, const struct json *v)
+{
+    const struct json *rules = json_get(v, "rules");
+    size_t count = 0;
+
+    (void)c;
+    for (const struct json *r = rules != NULL ? rules->child : NULL; r != NULL; r = r->next) {
+        struct span rule = json_text(r, "rule"), says = json_text(r, "says");
+        count++;
+        if (number(r, "offenders") == 0)
+            continue;
+        printf("not so: %.*s (%.*s, %lld)\n", (int)says.len, says.p, (int)rule.len, rule.p,
+               (long long)number(r, "offenders"));
+        print_offenders(v, rule);
+    }
+    printf("%lld tasks, %lld steps, %lld transitions, %zu rules: %s\n", (long long)number(v, "tasks"),
+           (long long)number(v, "steps"), (long long)number(v, "transitions"), count,
+           operation_code(v) == 0 ? "sound" : "not sound");
+}
+
 static const struct {
     const char *operation;
     void (*print)(const struct cli *c, const struct json *v);
@@ -263,6 +313,7 @@ static const struct {
     {"task.export", print_document},
     {"step.log", print_log},
     {"task.explain", print_explanation},
+    {"db.verify", print_verdict},
 };
 
 static void print_answer(const struct cli *c, const tasker_operation_info *op, const struct json *v)
@@ -287,6 +338,7 @@ static const char *options_for(const char *operation)
     } special[] = {
         {"db.status", "\"tables_only\":true,\"migrate\":false"},
         {"db.check", "\"tables_only\":true,\"migrate\":false"},
+        {"db.verify", "\"migrate\":false"},
         {"db.migrate", "\"tables_only\":true"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(special); i++)
@@ -313,6 +365,8 @@ static int call(const struct cli *c, const tasker_operation_info *op, const char
         rc = print_text(text);
     else
         print_answer(c, op, v);
+    if (rc == 0)
+        rc = operation_code(v);
     tasker_text_free(text);
     tasker_close(t);
     return rc;

@@ -101,6 +101,9 @@
 //   transition rows behind a cursor as events. A cursor is "<id of a task's transition>.<id of a
 //   step's>": everything up to both has been given. Events of one task stand in order: its start
 //   first, then its steps', its end last.
+// - db.verify {limit (10)}: {"sound", "tasks", "steps", "transitions", "rules": [{"rule", "says",
+//   "offenders"}], "offenders": [{"rule", "table", "row_id", "task_id", "detail"}]}: every rule with
+//   the number of rows that no history explains, and the first `limit` of them
 // - EVENT: {"event", "task_id" (text), "task_name", "namespace", "version", "from_state",
 //   "to_state", "timestamp", "cursor"}, for steps "step_id" (text) and "step_name", and where the
 //   row tells them "attempt", "engine", "reason", "by", "error_message", "error_category",
@@ -140,7 +143,8 @@
     X(step_slowest, "step.slowest")                                                                \
     X(template_stats, "template.stats")                                                            \
     X(map_list, "map.list")                                                                        \
-    X(map_find, "map.find")
+    X(map_find, "map.find")                                                                        \
+    X(db_verify, "db.verify")
 
 // Writing operations, one function each for both.
 // - annotation.add {task_id, type, annotation}: {"annotation_id", "task_id", "type", "annotation", "created_at"}. The type

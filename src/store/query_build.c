@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "model/state.h"
+
 #define SQL_MAX ((size_t)1 << 20)
 
 void build_init(struct build *b, struct inquiry *a)
@@ -105,6 +107,30 @@ static void put_value(struct build *b, struct span x)
                  " WHEN 'null' THEN NULL ELSE CAST(j.value AS TEXT) END = ?))");
 }
 
+static void put_member(struct build *b, struct span x)
+{
+    size_t n = x.len;
+
+    while (n > 0 && x.p[n - 1] != ' ')
+        n--;
+    int column = (int)(n > 0 ? n - 1 : 0), key = (int)(x.len - n);
+    if (b->a->postgres)
+        buf_printf(&b->sql, "(%.*s ->> '%.*s')", column, x.p, key, x.p + n);
+    else
+        buf_printf(&b->sql, "(CASE WHEN json_valid(%.*s) THEN %.*s ->> '%.*s' END)", column, x.p, column, x.p, key,
+                   x.p + n);
+}
+
+static void put_object(struct build *b, struct span x)
+{
+    int n = (int)x.len;
+
+    if (b->a->postgres)
+        buf_printf(&b->sql, "(jsonb_typeof(%.*s) = 'object')", n, x.p);
+    else
+        buf_printf(&b->sql, "(CASE WHEN json_valid(%.*s) THEN json_type(%.*s) = 'object' ELSE 0 END)", n, x.p, n, x.p);
+}
+
 static void put_now(struct build *b, struct span x)
 {
     (void)x;
@@ -157,6 +183,80 @@ static void put_alone(struct build *b, struct span x)
         buf_str(&b->sql, " FOR UPDATE");
 }
 
+// ---- lists of the model's
+
+static void put_name(struct build *b, bool *first, const char *from, const char *to)
+{
+    buf_printf(&b->sql, "%s'%s%s%s'", *first ? "(" : ", ", from, from[0] != '\0' ? ">" : "", to);
+    *first = false;
+}
+
+static enum state step_next(enum state from, enum state_event event)
+{
+    return (enum state)step_move(from, event).next;
+}
+
+static void put_moves(struct build *b, enum state (*next)(enum state from, enum state_event event))
+{
+    bool first = true;
+
+    for (unsigned from = 0; from < ST_COUNT; from++)
+        for (unsigned event = 0; event < SE_COUNT; event++)
+            if (next((enum state)from, (enum state_event)event) != ST_NONE)
+                put_name(b, &first, state_names[from], state_names[next((enum state)from, (enum state_event)event)]);
+    buf_char(&b->sql, ')');
+}
+
+static void put_states(struct build *b, bool (*is)(enum state s))
+{
+    bool first = true;
+
+    for (unsigned s = 0; s < ST_COUNT; s++)
+        if (is((enum state)s))
+            put_name(b, &first, "", state_names[s]);
+    buf_char(&b->sql, ')');
+}
+
+static bool spent(enum state s)
+{
+    for (unsigned event = 0; event < SE_COUNT; event++) {
+        struct step_move mv = step_move(ST_IN_PROGRESS, (enum state_event)event);
+        if (mv.next == s && (mv.effects & FX_ATTEMPT) != 0)
+            return true;
+    }
+    return false;
+}
+
+static void put_task_moves(struct build *b, struct span x)
+{
+    (void)x;
+    put_moves(b, task_move);
+}
+
+static void put_step_moves(struct build *b, struct span x)
+{
+    (void)x;
+    put_moves(b, step_next);
+}
+
+static void put_task_ends(struct build *b, struct span x)
+{
+    (void)x;
+    put_states(b, task_state_final);
+}
+
+static void put_step_done(struct build *b, struct span x)
+{
+    (void)x;
+    put_states(b, state_done);
+}
+
+static void put_step_spent(struct build *b, struct span x)
+{
+    (void)x;
+    put_states(b, spent);
+}
+
 static const struct {
     const char *word;
     void (*put)(struct build *b, struct span x);
@@ -164,7 +264,9 @@ static const struct {
     {"true", put_true},     {"false", put_false}, {"now", put_now},     {"us", put_us},
     {"tagged", put_tagged}, {"has", put_has},     {"value", put_value}, {"lock", put_lock},
     {"json", put_jsonb},    {"hold", put_hold},   {"own", put_own},
-    {"alone", put_alone},
+    {"alone", put_alone},   {"member", put_member}, {"object", put_object},
+    {"task_moves", put_task_moves}, {"step_moves", put_step_moves}, {"task_ends", put_task_ends},
+    {"step_done", put_step_done},   {"step_spent", put_step_spent},
 };
 
 // "us EXPR" between braces.

@@ -9,11 +9,20 @@
 //   {tagged COLUMN}      the JSON array in COLUMN has the string `?`
 //   {has COLUMN}         the JSON object in COLUMN has the key `?`
 //   {value COLUMN}       the text of what the JSON object in COLUMN has under a key is `?`; a key, then a value
+//   {member COLUMN KEY}  the text of what the JSON object in COLUMN has under KEY; NULL when there is none, or no object
+//   {object COLUMN}      COLUMN is a JSON object
 //   {json}               the next parameter, which is JSON
 //   {lock}               behind a SELECT: its rows (of PostgreSQL; SQLite has one writer) are locked, locked ones skipped
 //   {hold}               behind a SELECT: its rows are not deleted before the transaction ends
 //   {own}                behind a SELECT: its rows are locked for one that wants the same; waits for others
 //   {alone}              behind a SELECT: its rows are locked, also for rows of others that would point at them; waits
+//
+// and lists of names, in brackets, that the model's tables give:
+//
+//   {task_moves} {step_moves}  every legal transition, as 'from>to'
+//   {task_ends}                states in which nothing happens to a task by itself
+//   {step_done}                states of a step whose children may run
+//   {step_spent}               states in which a step that ran has used up an attempt
 //
 // A question mark is the next parameter; for a list all of its items, in brackets.
 #ifndef STORE_QUERY_BUILD_H

@@ -159,6 +159,15 @@ t failure categories --json
 json "every operation of the library is a command" '.categories | length == 10'
 t db status --json
 is "the tables' version can be asked for" "$rc" 0
+t db verify
+is "histories that can have happened are sound" "$rc $(grep -c ': sound$' "$out")" '0 1'
+rows "UPDATE tasker_tasks SET complete = true WHERE task_id = $first"
+t db verify
+is "others are not, which is an exit code of its own" "$rc $(grep -c "^  tasker_tasks $first, task $first: " "$out")" '5 1'
+t db verify --json --limit 1
+json "the row is named" ".sound == false and .offenders == [{rule: \"task_complete\", table: \"tasker_tasks\", row_id: $first, task_id: $first, detail: .offenders[0].detail}]"
+is "as JSON, too, the exit code says it" "$rc" 5
+rows "UPDATE tasker_tasks SET complete = false WHERE task_id = $first"
 t --db sqlite:/nonexistent/folder/x.db list
 succeeds "a database that cannot be opened is an error with a place" grep -q '/nonexistent/folder' "$err"
 

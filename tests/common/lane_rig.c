@@ -3,6 +3,8 @@
 // they fail, because a sweep fails one and does not know whose it is.
 #include "common/lane_rig.h"
 
+#include "common/sound.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@ struct store *rig_store;
 struct template *rig_templates[8];
 static size_t tpl_count;
 int64_t rig_now;
+const char *rig_spoilt;
 static uint64_t seed;
 
 struct template *rig_template(const char *yaml)
@@ -41,16 +44,22 @@ int rig_fresh(void **state)
     (void)state;
     rig_now = START;
     tpl_count = 0;
+    rig_spoilt = NULL;
     return store_open("sqlite::memory:", &so, &rig_store, NULL);
 }
 
 int rig_gone(void **state)
 {
+    const char *wrong = unsound(rig_store);
+    bool expected = rig_spoilt == NULL ? wrong == NULL : wrong != NULL && strstr(wrong, rig_spoilt) != NULL;
+
     (void)state;
+    if (!expected)
+        print_error("the rows: %s\n", wrong == NULL ? "sound" : wrong);
     while (tpl_count > 0)
         template_unref(rig_templates[--tpl_count]);
     store_close(rig_store);
-    return 0;
+    return expected ? 0 : -1;
 }
 
 // ------------------------------------------------------------------------------------------------------- driving

@@ -48,9 +48,10 @@ struct rig {
 extern struct store *rig_store;
 extern struct template *rig_templates[8];
 extern int64_t rig_now;
+extern const char *rig_spoilt;  // the rule of db.verify that a test breaks by hand; NULL: none
 
 int rig_fresh(void **state);  // opens the store and sets the clock; rig_gone closes it
-int rig_gone(void **state);
+int rig_gone(void **state);   // fails when the rows that a test leaves are not sound
 struct template *rig_template(const char *yaml);  // registered; lives until rig_gone
 void rig_sql(const char *text);
 int64_t rig_count(const char *question);  // the number that it answers

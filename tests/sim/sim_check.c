@@ -3,6 +3,7 @@
 // rebuild.
 #include "sim.h"
 
+#include "common/sound.h"
 #include "engine/lane_private.h"
 
 #include <stdarg.h>
@@ -178,6 +179,9 @@ bool all_answered(const struct sim *s)
 
 void check_end(struct sim *s)
 {
+    const char *wrong = unsound(s->store);
+    if (wrong)
+        fail(s, "db.verify: %s", wrong);
     if (!all_answered(s))
         fail(s, "a caller was never answered");
     if (!all_over(s))

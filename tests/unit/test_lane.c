@@ -512,6 +512,7 @@ static void who_waits_for_a_task_that_can_not_be_read_is_told(void **state)
     size_t n = rig_submit(&r, rig_template(HEAD("broken") STEP("a", "A", "")));
     rig_run(&r);
     rig_sql("UPDATE tasker_core_active SET template_id = 12345");
+    rig_spoilt = "queue_template";
     size_t c = rig_command(&r, CMD_TASK_CANCEL, r.told[n].id, NULL, NULL);
     rig_pass(&r, 20 * SECOND);
     assert_true(r.told[c].answered);

@@ -116,6 +116,7 @@ static void rows_of_the_future_do_not_take_the_lane_along(void **state)
 {
     (void)state;
     int64_t wrong = take_over(3600 * SECOND);
+    rig_spoilt = "task_times";
     struct task_rows rows;
     task_rows_init(&rows);
     assert_int_equal(rig_store->ops->load_task(rig_store, 1, &rows, NULL), 0);

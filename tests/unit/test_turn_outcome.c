@@ -149,6 +149,7 @@ static void a_submission_committed_unheard_by_a_lane_that_is_gone_is_one_task(vo
     assert_int_equal(unheard.outcome, OUT_COMMITTED);
     turn_result_done(&unheard);
     rig_sql("DELETE FROM tasker_core_lanes");
+    rig_spoilt = "queue_lane";
     r.result.outcome = OUT_COMMITTED;
     carry_out(t);
     assert_int_equal(r.result.outcome, OUT_FENCED);       // nothing can tell any more that it was committed
