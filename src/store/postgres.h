@@ -138,6 +138,10 @@ enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn
 size_t postgres_changes(struct pipe *q, const struct turn *turn);
 // postgres_culprit finds the change that the statement at which the pipe failed speaks of, -1: not known.
 int64_t postgres_culprit(const struct pipe *q, const struct turn *turn);
+// postgres_free_locks ends sessions that hold a lane's row for a process that was stopped (stuck.h), unless it did so less
+// than `every_us` ago. What fails is tried again the next time. A turn that finds its own lane's row locked needs it too:
+// its last one may have left a session behind, and there may be nobody else who polls.
+void postgres_free_locks(struct postgres *p, int64_t now, int64_t every_us);
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
                   tasker_error *err) CHECKED;
 int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;

@@ -142,19 +142,19 @@ static void ask(struct look *k)
         pipe_item_int(&k->q, w->my_offers[i]);
 }
 
-static void free_locks(struct postgres *p, const struct look *k)
+void postgres_free_locks(struct postgres *p, int64_t now, int64_t every_us)
 {
-    int64_t now = clock_monotonic_us(), every = k->stuck ? 0 : k->want->lease_us;
+    int64_t moment = clock_monotonic_us();
     tasker_error ignored;
     struct pipe q;
-    if (every < FREE_EVERY_US)
-        every = FREE_EVERY_US;
-    if (p->read_only || (p->freed_at != 0 && now - p->freed_at < every))
+    if (every_us < FREE_EVERY_US)
+        every_us = FREE_EVERY_US;
+    if (p->read_only || (p->freed_at != 0 && moment - p->freed_at < every_us))
         return;
-    p->freed_at = now;
+    p->freed_at = moment;
     pipe_init(&q, p);
     pipe_add(&q, PG_FREE_LOCKS);
-    pipe_int8(&q, k->now);
+    pipe_int8(&q, now);
     int rc = pipe_run(&q, "the holder of a lane's row", &ignored);
     (void)rc;  // the next look tries again; `health` names the holder
     pipe_done(&q);
@@ -180,6 +180,6 @@ int postgres_poll(struct store *base, const struct poll_want *want, int64_t now,
     if (rc < 0)
         poll_result_done(ret);
     else
-        free_locks(p, &k);
+        postgres_free_locks(p, now, k.stuck ? 0 : want->lease_us);
     return rc;
 }

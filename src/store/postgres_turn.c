@@ -369,7 +369,10 @@ static bool is_duplicate(const struct writer *w)
 static void settle(struct writer *w)
 {
     struct turn_result *r = w->ret;
+    bool locked = strcmp(w->q.sqlstate, "55P03") == 0;
     r->outcome = outcome_of(w);
+    if (locked)
+        postgres_free_locks(w->p, w->turn->now, 0);
     if (r->outcome == OUT_FENCED)
         find_lost_turns(w);
     if (r->outcome == OUT_REFUSED && is_duplicate(w))
@@ -429,6 +432,7 @@ enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn
     if (turn->kind == TURN_PLAIN)
         return OUT_UNKNOWN;
     postgres_disconnect(p);  // the old session may still be deciding: another one asks, and waits for it
+    postgres_free_locks(p, turn->now, 0);
     if (!read_turn(p, turn->lane, true, &number, &err))
         return OUT_UNKNOWN;
     base->went_back = number >= 0 && number < turn->number - 1;

@@ -140,6 +140,42 @@ static void tasks_of_a_claim_that_was_stopped_half_way_are_claimed_by_others(voi
     owner_end(&other);
 }
 
+// A network that forgot a connection leaves the session of our own last turn behind. There may be no other engine that
+// would end it.
+static void our_own_row_is_freed_of_a_turn_whose_end_never_came(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    owner_begin(&o, w->a, T0);
+    shorten_lease(w, o.lane, T0);
+    PGconn *c = stop_in_turn(w->uri, o.lane, 0);
+    pass_two_leases(w);
+    struct turn t = {.kind = TURN_WORK, .lane = o.lane, .number = 1, .now = T0, .lease_us = SECOND / 2};
+    w->a->ops->commit(w->a, &t, &o.r);
+    assert_int_equal(o.r.outcome, OUT_RETRY);
+    assert_int_equal(o.r.error.code, TASKER_E_BUSY);
+    wait_dead(w, c);
+    w->a->ops->commit(w->a, &t, &o.r);
+    assert_int_equal(o.r.outcome, OUT_COMMITTED);
+    PQfinish(c);
+    owner_end(&o);
+}
+
+static void an_unknown_turn_whose_session_never_ends_is_known_after_two_leases(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    owner_begin(&o, w->a, T0);
+    shorten_lease(w, o.lane, T0);
+    PGconn *c = stop_in_turn(w->uri, o.lane, 0);
+    struct turn t = {.kind = TURN_WORK, .lane = o.lane, .number = 1, .now = T0, .lease_us = LEASE};
+    pass_two_leases(w);
+    assert_int_equal(w->a->ops->resolve(w->a, &t), OUT_RETRY);
+    wait_dead(w, c);
+    PQfinish(c);
+    owner_end(&o);
+}
+
 // What it waits for is not its client: it ends by itself, and may have committed already.
 static void a_turn_that_is_slow_at_the_server_is_left_alone(void **state)
 {
@@ -279,6 +315,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         STOPPED(a_stopped_turns_session_is_ended_after_two_leases_and_not_before),
         STOPPED(tasks_of_a_claim_that_was_stopped_half_way_are_claimed_by_others),
+        STOPPED(our_own_row_is_freed_of_a_turn_whose_end_never_came),
+        STOPPED(an_unknown_turn_whose_session_never_ends_is_known_after_two_leases),
         STOPPED(a_turn_that_is_slow_at_the_server_is_left_alone),
         STOPPED(a_role_that_may_signal_ends_the_session_of_another),
         STOPPED(health_names_a_session_that_our_role_may_not_end),
