@@ -61,5 +61,7 @@ succeeds "the first one too" eventually state_is 501 complete
 succeeds "one that was given back waits" state_is 505 pending
 t task adopt 505
 succeeds "until it is adopted again" eventually state_is 505 complete
+t db verify
+is "every history is sound, whoever wrote it" "$rc" 0
 
 done_testing

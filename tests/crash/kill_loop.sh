@@ -47,6 +47,17 @@ none()
     fi
 }
 
+# verified NAME: passes when db verify finds that every row can have come to be. It asks while engines run, too.
+verified()
+{
+    if run db verify >"$work/verdict" 2>&1; then
+        ok "$1: $(tail -n 1 "$work/verdict")"
+    else
+        not_ok "$1"
+        sed 's/^/# /' "$work/verdict"
+    fi
+}
+
 run() { "$tasker" --db "sqlite:$db" "$@"; }
 
 must()
@@ -84,6 +95,7 @@ must run register "$here/chain.yaml"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "{\"n\": $i}"; done >"$work/contexts"
 
 submitted=0
+rounds_done=0
 begun=$(date +%s)
 awk -v seed="$seed" -v rounds="$rounds" \
     'BEGIN { srand(seed); for (i = 0; i < rounds; i++) printf "0.%03d %d\n", 20 + rand() * 250, rand() * 1000 }' >"$work/plan"
@@ -97,6 +109,8 @@ while read -r moment dice; do
     [ $# -ge 2 ] || [ $((dice % 2)) -eq 0 ] || start_engine
     sleep "$moment"
     kill_one "$dice"
+    rounds_done=$((rounds_done + 1))
+    [ $((rounds_done % 10)) -ne 0 ] || verified "after $rounds_done rounds, with engines at work, every history is sound"
 done <"$work/plan"
 # shellcheck disable=SC2086
 [ -z "$engines" ] || { kill -9 $engines && wait; }
@@ -128,33 +142,10 @@ none "every submitted task is there" "SELECT count(*) FROM tasker_tasks HAVING c
 none "every task is complete" \
     "SELECT t.task_id, x.to_state, x.metadata FROM tasker_tasks t LEFT JOIN $TASKS x ON x.task_id = t.task_id
      AND x.most_recent = 1 WHERE x.to_state IS NOT 'complete' OR t.complete <> 1"
-none "every step is complete and has its results" \
-    "SELECT s.task_id, s.workflow_step_id, x.to_state FROM tasker_workflow_steps s LEFT JOIN $STEPS x
-     ON x.workflow_step_id = s.workflow_step_id AND x.most_recent = 1
-     WHERE x.to_state IS NOT 'complete' OR s.processed <> 1 OR s.in_process <> 0"
-for pair in "$TASKS task_id" "$STEPS workflow_step_id"; do
-    table=${pair% *}
-    owner=${pair#* }
-    none "sort keys have no gaps ($table)" \
-        "SELECT $owner, group_concat(sort_key) FROM $table GROUP BY $owner
-         HAVING min(sort_key) <> 10 OR max(sort_key) <> 10 * count(*) OR count(DISTINCT sort_key) <> count(*)"
-    none "exactly the last row is the most recent ($table)" \
-        "SELECT $owner FROM $table GROUP BY $owner
-         HAVING sum(most_recent) <> 1 OR max(CASE WHEN most_recent THEN sort_key END) <> max(sort_key)"
-    none "every row begins where the one before it ended ($table)" \
-        "SELECT $owner, sort_key, was, from_state FROM (SELECT *, lag(to_state, 1, 'pending')
-         OVER (PARTITION BY $owner ORDER BY sort_key) AS was FROM $table) WHERE from_state IS NOT was"
-    none "every transition is legal ($table)" \
-        "SELECT $owner, from_state, to_state FROM $table WHERE from_state || '>' || to_state NOT IN
-         ('pending>in_progress', 'in_progress>complete', 'in_progress>error', 'error>pending')"
-done
-none "no attempt beyond the limit" \
-    "SELECT workflow_step_id, attempts, retry_limit FROM tasker_workflow_steps WHERE attempts NOT BETWEEN 1 AND retry_limit"
-none "no step began before its parents were done" \
-    "SELECT e.to_step_id, child.created_at, parent.created_at FROM tasker_workflow_step_edges e
-     JOIN $STEPS parent ON parent.workflow_step_id = e.from_step_id AND parent.to_state = 'complete'
-     JOIN $STEPS child ON child.workflow_step_id = e.to_step_id AND child.to_state = 'in_progress'
-     WHERE child.created_at < parent.created_at"
+verified "every history is sound"
+none "no row is one that only the Rails engine may write" \
+    "SELECT id FROM $TASKS WHERE from_state IS NULL OR json_extract(metadata, '$.engine') IS NULL
+     UNION ALL SELECT id FROM $STEPS WHERE from_state IS NULL OR json_extract(metadata, '$.engine') IS NULL"
 none "nothing is left in the queues" \
     "SELECT 'active', task_id FROM tasker_core_active UNION ALL SELECT 'dispatch', task_id FROM tasker_core_dispatch
      UNION ALL SELECT 'request', request_id FROM tasker_core_requests"
