@@ -321,6 +321,13 @@ static void take_requests(struct lane *l, const struct turn_result *r)
     }
 }
 
+// A takeover that got nothing was too late, or rows that it wants are locked, for a moment or for as long as a stopped
+// process stands: then every look finds them again.
+static int64_t takeover_pause(const struct lane *l)
+{
+    return l->opt->lease_us / 3 < US_PER_SECOND ? l->opt->lease_us / 3 : US_PER_SECOND;
+}
+
 void take_answers(struct lane *l, const struct turn_result *r)
 {
     const struct turn *t = &l->turn;
@@ -333,6 +340,7 @@ void take_answers(struct lane *l, const struct turn_result *r)
     if (t->takeover) {
         l->takeover = false;
         l->dead_count = 0;
+        l->no_takeover_until = r->taken_over > 0 ? 0 : l->d.now + takeover_pause(l);
         l->next_poll = 0;
         l->next_thorough = 0;
         queue_front(l, &l->rechecks);
@@ -423,7 +431,7 @@ static void find_dead(struct lane *l, const struct lane_input *in)
             found = true;
         }
     }
-    if (found)
+    if (found && l->d.now >= l->no_takeover_until)
         l->takeover = true;
 }
 

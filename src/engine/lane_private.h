@@ -181,6 +181,7 @@ struct lane {
     bool look_again;                  // this turn writes what a poll of ours has to find
     int64_t poll_lane, polled_at;     // whose poll is out, and since when
     int64_t next_poll, next_thorough;
+    int64_t no_takeover_until;  // the last one got nothing
     uint64_t listeners; // a bit per enum note_kind that somebody wants
 };
 

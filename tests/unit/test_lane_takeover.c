@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// test_lane_takeover.c - a lane that finds others dead, when their rows can not be had: somebody holds them locked. Here a
+// trigger that leaves rows alone plays that.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/lane_rig.h"
+
+static const char line[] = HEAD("line") STEP("a", "A", "");
+
+// A lane that owns a task and is silent from now on.
+static int64_t leave_task(struct rig *dead)
+{
+    int64_t id = rig_one_task(dead, rig_template(line), 1);
+    rig_run(dead);
+    return id;
+}
+
+static void begin(struct rig *r)
+{
+    rig_open(r, "2/2");
+    rig_start(r);
+    rig_worker(r, 1, "A", 1);
+    rig_pass(r, 2 * r->opt.lease_us); // it was there for a lease, and the other's is over
+}
+
+static void a_dead_lane_whose_row_is_locked_costs_few_turns_until_it_can_be_had(void **state)
+{
+    struct rig dead, r;
+    (void)state;
+    int64_t id = leave_task(&dead);
+    rig_sql("CREATE TRIGGER locked BEFORE DELETE ON tasker_core_lanes WHEN OLD.process = '1/1' BEGIN SELECT RAISE(IGNORE); END");
+    begin(&r);
+    size_t before = r.turns;
+    rig_pass(&r, 60 * SECOND);
+    assert_in_range(r.turns - before, 20, 70); // about one a second
+    rig_sql("DROP TRIGGER locked");
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(r.given_count, 1);
+    assert_int_equal(r.given[0].task, id);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(rig_state(id, NULL), ST_COMPLETE);
+    rig_close(&dead);
+    rig_close(&r);
+}
+
+static void a_task_without_owner_whose_row_is_locked_costs_few_turns_until_it_can_be_had(void **state)
+{
+    struct rig dead, r;
+    (void)state;
+    int64_t id = leave_task(&dead);
+    rig_sql("CREATE TRIGGER locked BEFORE UPDATE ON tasker_core_active BEGIN SELECT RAISE(IGNORE); END");
+    begin(&r);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_lanes WHERE process = '1/1'"), 0);
+    size_t before = r.turns;
+    rig_pass(&r, 60 * SECOND);
+    assert_in_range(r.turns - before, 20, 70);
+    rig_sql("DROP TRIGGER locked");
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(r.given_count, 1);
+    assert_int_equal(r.given[0].task, id);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(rig_state(id, NULL), ST_COMPLETE);
+    rig_close(&dead);
+    rig_close(&r);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        T(a_dead_lane_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
+        T(a_task_without_owner_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
+    };
+    return cmocka_run_group_tests_name("lane, takeover", tests, NULL, NULL);
+}
