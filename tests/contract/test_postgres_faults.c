@@ -3,80 +3,10 @@
 // Interleavings are scripted: the other side is a plain session that stops where the test says, and the network is a
 // proxy that breaks at an exact place. Nothing waits for time; who must be waiting is asked of the server.
 #include <poll.h>
-#include <pthread.h>
 
-#include "postgres.h"
+#include "meanwhile.h"
 #include "proxy.h"
 #include "store/postgres.h"
-
-#define WAIT_TRIES 2000
-
-static int64_t ask_number(struct world *w, const char *sql)
-{
-    return postgres_backend.number(w->uri, sql);
-}
-
-// A commit on a thread of its own, for when it has to wait for the other side.
-struct background {
-    struct owner *owner;
-    struct turn turn;
-    bool resolve;
-    enum commit_outcome outcome;
-    pthread_t thread;
-};
-
-static void *run_background(void *user)
-{
-    struct background *b = user;
-    const struct store_ops *ops = b->owner->store->ops;
-    if (b->resolve)
-        b->outcome = ops->resolve(b->owner->store, &b->turn);
-    else {
-        ops->commit(b->owner->store, &b->turn, &b->owner->r);
-        b->outcome = b->owner->r.outcome;
-    }
-    return NULL;
-}
-
-static void fill(struct owner *o, struct turn *t)
-{
-    t->lane = o->lane;
-    t->number = o->number + 1;
-    t->now = o->now;
-    t->lease_us = LEASE;
-}
-
-static void background_begin(struct background *b)
-{
-    assert_int_equal(pthread_create(&b->thread, NULL, run_background, b), 0);
-}
-
-static enum commit_outcome background_end(struct background *b)
-{
-    pthread_join(b->thread, NULL);
-    return b->outcome;
-}
-
-// Until `sql` says what is wanted; each look is a round trip, so this is bounded in time as well.
-static void wait_until(struct world *w, const char *sql, int64_t wanted)
-{
-    for (int i = 0; i < WAIT_TRIES; i++)
-        if (ask_number(w, sql) == wanted)
-            return;
-    fail_msg("never became %lld: %s", (long long)wanted, sql);
-}
-
-#define WAITERS \
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-static void seed_task(struct world *w, int64_t task, int64_t step, bool started)
-{
-    struct script s = {0};
-    script_task(w, &s, task, step, false);
-    if (started)
-        script_start(w, &s, task, T0);
-    plain_write(w->b, &s, T0);
-}
 
 // ------------------------------------------------------------------------------------------- interleavings
 

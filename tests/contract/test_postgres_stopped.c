@@ -7,16 +7,11 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "common/pick.h"
-#include "postgres.h"
+#include "meanwhile.h"
 #include "store/postgres.h"
 
 #define SHORT_LEASE 20000 // microseconds
 #define REST (600 * SECOND)
-
-static int64_t ask_number(struct world *w, const char *sql)
-{
-    return postgres_backend.number(w->uri, sql);
-}
 
 static void put_tasks(struct world *w, int count)
 {

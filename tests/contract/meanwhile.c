@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// meanwhile.c - see meanwhile.h.
+#include "meanwhile.h"
+
+#define WAIT_TRIES 2000
+
+int64_t ask_number(struct world *w, const char *sql)
+{
+    return postgres_backend.number(w->uri, sql);
+}
+
+static void *run(void *user)
+{
+    struct background *b = user;
+    const struct store_ops *ops = b->owner->store->ops;
+    if (b->resolve)
+        b->outcome = ops->resolve(b->owner->store, &b->turn);
+    else {
+        ops->commit(b->owner->store, &b->turn, &b->owner->r);
+        b->outcome = b->owner->r.outcome;
+    }
+    return NULL;
+}
+
+void fill(struct owner *o, struct turn *t)
+{
+    t->lane = o->lane;
+    t->number = o->number + 1;
+    t->now = o->now;
+    t->lease_us = LEASE;
+}
+
+void background_begin(struct background *b)
+{
+    assert_int_equal(pthread_create(&b->thread, NULL, run, b), 0);
+}
+
+enum commit_outcome background_end(struct background *b)
+{
+    pthread_join(b->thread, NULL);
+    return b->outcome;
+}
+
+void wait_until(struct world *w, const char *sql, int64_t wanted)
+{
+    for (int i = 0; i < WAIT_TRIES; i++)
+        if (ask_number(w, sql) == wanted)
+            return;
+    fail_msg("never became %lld: %s", (long long)wanted, sql);
+}
+
+void seed_task(struct world *w, int64_t task, int64_t step, bool started)
+{
+    struct script s = {0};
+    script_task(w, &s, task, step, false);
+    if (started)
+        script_start(w, &s, task, T0);
+    plain_write(w->b, &s, T0);
+}

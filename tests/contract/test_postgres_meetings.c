@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// test_postgres_meetings.c - two that reach for the same task or lane at the same time: a claim and a claim, a claim and a
+// lane that gives back, an operator and an end, a takeover and a takeover, a question and a takeover. One is a session that
+// stops in the middle, so the order is the test's; each ends with one owner at most, and with no task that nobody finds.
+#include "meanwhile.h"
+#include "store/postgres.h"
+
+static enum commit_outcome take_over(struct owner *o)
+{
+    struct turn t = {.kind = TURN_WORK, .takeover = true};
+    return owner_commit(o, &t);
+}
+
+// Tasks 1 to `count`, which the owner claims.
+static void own_tasks(struct world *w, struct owner *o, int count)
+{
+    for (int i = 1; i <= count; i++)
+        seed_task(w, i, i * 10, true);
+    assert_int_equal(owner_claim(o, count), count);
+}
+
+static bool stranded(struct world *w, const struct owner *o)
+{
+    struct poll_result r;
+    poll_result_init(&r);
+    look(w->b, &(struct poll_want){.lane = o->lane, .lease_us = LEASE}, o->now, &r);
+    bool is = r.stranded;
+    poll_result_done(&r);
+    return is;
+}
+
+// The claim of task 1 by an operator at `o`, on a thread; it has to wait for a lock.
+static void begin_claim(struct world *w, struct background *b, struct owner *o)
+{
+    *b = (struct background){.owner = o, .turn = {.kind = TURN_WORK, .claim_task = 1}};
+    fill(o, &b->turn);
+    background_begin(b);
+    wait_until(w, WAITERS, 1);
+}
+
+static enum claim_answer end_claim(struct background *b)
+{
+    assert_int_equal(background_end(b), OUT_COMMITTED);
+    b->owner->number++;
+    return b->owner->r.claim_answer;
+}
+
+static void a_task_whose_row_is_locked_at_a_takeover_is_freed_by_the_next(void **state)
+{
+    struct world *w = *state;
+    struct owner dead, o;
+    owner_begin(&dead, w->a, T0);
+    own_tasks(w, &dead, 2);
+    owner_begin(&o, w->b, T0 + 2 * LEASE);
+    PGconn *c = postgres_session(w->uri);
+    postgres_run(c, "BEGIN; SELECT 1 FROM tasker_core_active WHERE task_id = 1 FOR UPDATE");
+    assert_int_equal(take_over(&o), OUT_COMMITTED);
+    assert_int_equal(o.r.taken_over, 1);
+    assert_int_equal(owner_claim(&o, 10), 1);
+    assert_int_equal(o.r.claimed[0], 2);
+    assert_true(stranded(w, &o)); // so that it is not forgotten
+    postgres_run(c, "COMMIT");
+    assert_int_equal(take_over(&o), OUT_COMMITTED);
+    assert_false(stranded(w, &o));
+    assert_int_equal(owner_claim(&o, 10), 1);
+    assert_int_equal(o.r.claimed[0], 1);
+    PQfinish(c);
+    owner_end(&dead);
+    owner_end(&o);
+}
+
+static void two_takeovers_at_once_free_each_task_once(void **state)
+{
+    struct world *w = *state;
+    struct owner dead, o;
+    struct script s = {0};
+    owner_begin(&dead, w->a, T0);
+    own_tasks(w, &dead, 1);
+    script_row(&s, CH_STEP_ROW, 10, ST_PENDING, ST_IN_PROGRESS, 10, T0, "{}");
+    assert_int_equal(owner_write(&dead, &s), OUT_COMMITTED);
+    owner_begin(&o, w->b, T0 + 2 * LEASE);
+    PGconn *c = postgres_session(w->uri);
+    postgres_run(c, "BEGIN; SELECT tasker_core_take_over(0, %lld, '{}')", (long long)o.now);
+    assert_int_equal(take_over(&o), OUT_COMMITTED); // it does not wait
+    assert_int_equal(o.r.taken_over, 0);
+    assert_int_equal(owner_claim(&o, 10), 0);
+    postgres_run(c, "COMMIT");
+    assert_int_equal(take_over(&o), OUT_COMMITTED);
+    assert_int_equal(o.r.taken_over, 0);
+    assert_int_equal(ask_number(w, "SELECT crashes FROM tasker_core_active"), 1);
+    assert_int_equal(owner_claim(&o, 10), 1);
+    PQfinish(c);
+    owner_end(&dead);
+    owner_end(&o);
+}
+
+static void tasks_that_a_lane_is_giving_back_are_claimed_once_it_is_gone(void **state)
+{
+    struct world *w = *state;
+    struct owner leaving, o;
+    struct background b;
+    owner_begin(&leaving, w->a, T0);
+    own_tasks(w, &leaving, 3);
+    owner_begin(&o, w->b, T0);
+    PGconn *c = postgres_session(w->uri);
+    postgres_run(c, "BEGIN; SELECT tasker_core_fence(%lld, %lld, %lld, %lld, 1000)", (long long)leaving.lane,
+                 (long long)leaving.number + 1, (long long)(T0 + LEASE), (long long)LEASE);
+    postgres_run(c, "UPDATE tasker_core_active SET lane_id = NULL; DELETE FROM tasker_core_lanes WHERE lane_id = %lld",
+                 (long long)leaving.lane);
+    assert_int_equal(owner_claim(&o, 10), 0); // not yet, and it does not wait
+    begin_claim(w, &b, &o);
+    postgres_run(c, "COMMIT");
+    assert_int_equal(end_claim(&b), CLAIM_TAKEN);
+    assert_int_equal(owner_claim(&o, 10), 2);
+    assert_int_equal(owner_write(&leaving, &(struct script){0}), OUT_FENCED);
+    assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_core_active WHERE suspect"), 0); // a clean end
+    PQfinish(c);
+    owner_end(&leaving);
+    owner_end(&o);
+}
+
+static void an_operators_claim_waits_for_another_claim_and_learns_who_has_the_task(void **state)
+{
+    struct world *w = *state;
+    struct owner first, o;
+    struct background b;
+    static const char *const ends[] = {"ROLLBACK", "COMMIT"};
+    for (int commits = 0; commits < 2; commits++) {
+        postgres_backend.run(w->uri, "DELETE FROM tasker_core_active; DELETE FROM tasker_core_lanes");
+        seed_task(w, 1 + commits, 10 + commits * 10, false);
+        postgres_backend.run(w->uri, "UPDATE tasker_core_active SET task_id = 1");
+        owner_begin(&first, w->a, T0);
+        owner_begin(&o, w->b, T0);
+        PGconn *c = postgres_session(w->uri);
+        postgres_run(c, "BEGIN; SELECT * FROM tasker_core_claim(%lld, %lld, 5)", (long long)first.lane, (long long)T0);
+        begin_claim(w, &b, &o);
+        postgres_run(c, "%s", ends[commits]);
+        assert_int_equal(end_claim(&b), commits ? CLAIM_OWNED_BY_OTHER : CLAIM_TAKEN);
+        assert_int_equal(o.r.claim_owner, commits ? first.lane : 0);
+        assert_int_equal(ask_number(w, "SELECT lane_id FROM tasker_core_active"), commits ? first.lane : o.lane);
+        PQfinish(c);
+        owner_end(&first);
+        owner_end(&o);
+    }
+}
+
+// The task ends while an operator reaches for it: there is no row to claim any more, so one is made, once.
+static void an_operators_claim_that_meets_the_tasks_end_takes_the_finished_task(void **state)
+{
+    struct world *w = *state;
+    struct owner first, o;
+    struct background b;
+    owner_begin(&first, w->a, T0);
+    own_tasks(w, &first, 1);
+    postgres_backend.run(w->uri, "UPDATE tasker_task_transitions SET metadata = '{\"engine\":\"e\"}'");
+    owner_begin(&o, w->b, T0);
+    PGconn *c = postgres_session(w->uri);
+    postgres_run(c, "BEGIN; DELETE FROM tasker_core_active WHERE task_id = 1");
+    begin_claim(w, &b, &o);
+    postgres_run(c, "COMMIT");
+    assert_int_equal(end_claim(&b), CLAIM_TAKEN);
+    assert_int_equal(ask_number(w, "SELECT lane_id FROM tasker_core_active"), o.lane);
+    PQfinish(c);
+    owner_end(&first);
+    owner_end(&o);
+}
+
+static void of_two_operators_that_reach_for_a_finished_task_one_gets_it(void **state)
+{
+    struct world *w = *state;
+    struct owner first, o;
+    struct background b;
+    seed_task(w, 1, 10, true);
+    postgres_backend.run(w->uri, "UPDATE tasker_task_transitions SET metadata = '{\"engine\":\"e\"}'; DELETE FROM tasker_core_active");
+    owner_begin(&first, w->a, T0);
+    owner_begin(&o, w->b, T0);
+    PGconn *c = postgres_session(w->uri);
+    postgres_run(c, "BEGIN; SELECT * FROM tasker_core_claim_task(1, %lld, %lld, 2)", (long long)first.lane, (long long)T0);
+    begin_claim(w, &b, &o);
+    postgres_run(c, "COMMIT");
+    assert_int_equal(end_claim(&b), CLAIM_OWNED_BY_OTHER);
+    assert_int_equal(o.r.claim_owner, first.lane);
+    assert_int_equal(ask_number(w, "SELECT lane_id FROM tasker_core_active"), first.lane);
+    PQfinish(c);
+    owner_end(&first);
+    owner_end(&o);
+}
+
+// Who asks what became of its turn waits for the takeover that is deleting its row, and is told how that ended.
+static void a_question_about_a_turn_waits_for_the_takeover_that_it_meets(void **state)
+{
+    struct world *w = *state;
+    struct owner slow;
+    static const char *const ends[] = {"ROLLBACK", "COMMIT"};
+    owner_begin(&slow, w->a, T0);
+    for (int taken = 0; taken < 2; taken++) {
+        PGconn *c = postgres_session(w->uri);
+        postgres_run(c, "BEGIN; SELECT tasker_core_take_over(0, %lld, '{}')", (long long)(T0 + 2 * LEASE));
+        struct background b = {.owner = &slow, .turn = {.kind = TURN_WORK}, .resolve = true};
+        fill(&slow, &b.turn);
+        background_begin(&b);
+        wait_until(w, WAITERS, 1);
+        postgres_run(c, "%s", ends[taken]);
+        assert_int_equal(background_end(&b), taken ? OUT_FENCED : OUT_RETRY);
+        PQfinish(c);
+    }
+    owner_end(&slow);
+}
+
+int main(void)
+{
+#define MEETING(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
+    static const struct CMUnitTest tests[] = {
+        MEETING(a_task_whose_row_is_locked_at_a_takeover_is_freed_by_the_next),
+        MEETING(two_takeovers_at_once_free_each_task_once),
+        MEETING(tasks_that_a_lane_is_giving_back_are_claimed_once_it_is_gone),
+        MEETING(an_operators_claim_waits_for_another_claim_and_learns_who_has_the_task),
+        MEETING(an_operators_claim_that_meets_the_tasks_end_takes_the_finished_task),
+        MEETING(of_two_operators_that_reach_for_a_finished_task_one_gets_it),
+        MEETING(a_question_about_a_turn_waits_for_the_takeover_that_it_meets),
+    };
+    contract_use(&postgres_backend);
+    return postgres_clean(cmocka_run_group_tests_name("postgresql, meetings", tests, NULL, NULL));
+}
