@@ -8,7 +8,7 @@
 //     postgres_turn.c       commit and resolve: the fence, takeover, claims, ids, outcomes
 //     postgres_change.c     changes sorted into one array statement per kind
 //     postgres_poll.c, postgres_load.c, postgres_template.c   reading
-//     postgres_rows.c       what the questions of query*.c need of a database
+//     postgres_inquiry.c    what the questions of query*.c need of a database
 //
 // One connection, one thread at a time. A connection that was lost is made again by the next use; nothing is ever sent
 // twice by this floor. All parameters are binary, all columns of results are text.
