@@ -6,6 +6,7 @@ seconds=5
 
 new_database idle
 sql "ALTER DATABASE idle SET log_statement = 'all'"
+sql "ALTER SYSTEM SET autovacuum = off" # it takes transaction ids when it likes
 sql "ALTER SYSTEM SET log_line_prefix = '%a/%d '" && sql "SELECT pg_reload_conf()" >/dev/null
 engine
 registered() { [ "$(ask_sql idle "SELECT count(*) FROM tasker_core_lanes")" = 1 ]; }
