@@ -104,6 +104,12 @@ static void describe_process(struct engine *e)
     (void)snprintf(e->process, sizeof(e->process), "%ld/%llu", (long)getpid(), start);
     (void)gethostname(e->host, sizeof(e->host) - 1);
     read_line("/proc/sys/kernel/random/boot_id", e->boot_id, sizeof(e->boot_id));
+    // Numbers of processes mean something only where they are seen: containers may share the host's name, and no process.
+    char space[32];
+    size_t used = strlen(e->boot_id);
+    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof(space) - 1);
+    if (n > 0)
+        (void)snprintf(e->boot_id + used, sizeof(e->boot_id) - used, " %.*s", (int)n, space);
 }
 
 static int name_engine(struct engine *e)

@@ -3,6 +3,8 @@
 // lane's; all I/O of an engine that writes is here.
 #include "engine/engine_private.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +141,7 @@ static bool process_gone(const char *process)
     (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
     FILE *f = fopen(path, "re");
     if (!f)
-        return true;
+        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;  // it may only be hidden from us (hidepid)
     size_t n = fread(text, 1, sizeof(text) - 1, f);
     (void)fclose(f);
     text[n] = '\0';
