@@ -45,6 +45,8 @@ static const struct operation operations[] = {
           "tasker.task:show", task_arguments),
     QUERY("task.export", "write a task with everything that belongs to it as one JSON document",
           "tasker.task:show", task_arguments),
+    WRITE("task.import", "make a task of such a document, which nothing runs until it is adopted",
+          "tasker.task:create", task_import_arguments),
     QUERY("task.slowest", "list the slowest tasks (of 24 hours)", "tasker.task:index",
           slowest_arguments),
     OP("task.adopt", "take a waiting task, or those of a template, over from the Rails engine",

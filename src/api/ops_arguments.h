@@ -138,6 +138,8 @@ static const tasker_argument slowest_arguments[] = {SINCE, TEMPLATE_NAME, LIMIT,
 
 static const tasker_argument task_arguments[] = {TASK_ID, END};
 static const tasker_argument task_command_arguments[] = {TASK_ID, REASON, BY, END};
+static const tasker_argument task_import_arguments[] = {
+    {"document", "document", "what task.export has written; on the command line its file", 1, 1}, END};
 static const tasker_argument task_adopt_arguments[] = {
     {"task_id", "integer", "id of the task; or else a template:", 0, 1},
     {"name", "string", "all waiting tasks of the template of this name", 0, 0},

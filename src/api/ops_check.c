@@ -59,6 +59,7 @@ static const struct argument_type {
     {"strings", is_list, "a list of at most 1000 strings", is_string},
     {"boolean", is_boolean, "true or false", NULL},
     {"json", is_json, "JSON", NULL},
+    {"document", is_json, "JSON", NULL}, // on the command line a file
     {"time", is_time, "a time such as \"2026-01-31T12:00:00Z\"", NULL},
     {"duration", is_duration, "a duration such as \"30d\", \"12h\" or \"1h30m\"", NULL},
 };

@@ -116,6 +116,25 @@ static int add_json(struct buf *out, const char *name, const char *text, tasker_
     return rc;
 }
 
+static int add_document(struct buf *out, const char *path, tasker_error *err)
+{
+    CLEANUP(buf_done) struct buf value;
+    tasker_error found;
+
+    buf_init(&value, INPUT_MAX);
+    int rc = read_input(path, &value, err);
+    if (rc < 0)
+        return rc;
+    rc = json_check(buf_view(&value), NULL, &found);
+    if (rc < 0) {
+        err_set(err, rc, "%s is not JSON: %s", path, found.message);
+        err_where(err, found.line, found.column, "%s", path);
+        return rc;
+    }
+    jw_raw(out, buf_view(&value).p, value.len);
+    return 0;
+}
+
 // A list is its items with commas between them.
 static int add_list(struct buf *out, const char *name, const char *text, bool numbers,
                     tasker_error *err)
@@ -148,6 +167,8 @@ static int add_argument(struct buf *out, const tasker_argument *a, const char *t
         return add_integer(out, a->name, text, err);
     if (strcmp(a->type, "json") == 0)
         return add_json(out, a->name, text, err);
+    if (strcmp(a->type, "document") == 0)
+        return add_document(out, text, err);
     if (strcmp(a->type, "integers") == 0 || strcmp(a->type, "strings") == 0)
         return add_list(out, a->name, text, a->type[0] == 'i', err);
     if (strcmp(a->type, "boolean") == 0)

@@ -79,6 +79,9 @@ void template_unref(struct template *t);  // NULL is fine
 // template_find_step returns the index of the step of that name, -1 when there is none.
 int template_find_step(const struct template *t, struct span name);
 
+// template_system is the name of the dependent system that a step belongs to.
+const char *template_system(const struct template *t, uint32_t step);
+
 // template_compare_versions orders "0.10.0" after "0.9.0" (numeric by dots, then as text).
 int template_compare_versions(const char *a, const char *b);
 

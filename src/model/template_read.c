@@ -5,6 +5,8 @@
 #include "model/schema.h"
 #include "model/template_private.h"
 
+#define UNNAMED_SYSTEM "default_system" // as the Rails engine calls it
+
 // ---- reading
 
 static char *folder_of(struct arena *arena, const char *file)
@@ -145,6 +147,13 @@ static int compare_span(struct span a, const char *b)
     size_t m = strlen(b), least = a.len < m ? a.len : m;
     int order = least > 0 ? memcmp(a.p, b, least) : 0;
     return order != 0 ? order : (a.len > m) - (a.len < m);
+}
+
+const char *template_system(const struct template *t, uint32_t step)
+{
+    if (t->steps[step].dependent_system != NULL)
+        return t->steps[step].dependent_system;
+    return t->default_dependent_system != NULL ? t->default_dependent_system : UNNAMED_SYSTEM;
 }
 
 int template_find_step(const struct template *t, struct span name)

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json.h"
+
 #define DOCUMENT_FORMAT 1
 
 // X(name, what it must be)
@@ -68,5 +70,24 @@ struct document_part {
     size_t count;
 };
 extern const struct document_part document_parts[PART_COUNT];
+
+// document_check holds a document against the parts and fields: types, sizes, members that are missing or unknown,
+// references between rows, templates that are what their hash says. Whatever passes can be written, as far as the
+// document itself can tell. TASKER_E_INVALID, TASKER_E_TOO_BIG and, for a newer format, TASKER_E_UNSUPPORTED name the
+// member in message ("steps[3].attempts: must be an integer") and place ("$.document.steps[3].attempts").
+int document_check(struct arena *arena, const struct json *document, tasker_error *err) CHECKED;
+
+// document_first is the first row of a part of a checked document, the others are linked by `next`; NULL: there is none.
+// document_blame adds the place of a row to an error.
+const struct json *document_first(const struct json *document, enum document_part_id part);
+void document_blame(enum document_part_id part, size_t row, tasker_error *err);
+
+// Ids of a document and what has become of them, in the order of the former once they are sorted.
+// document_find: NULL when there is none.
+struct document_id {
+    int64_t from, to;
+};
+void document_sort(struct document_id *ids, size_t count);
+struct document_id *document_find(struct document_id *ids, size_t count, int64_t from);
 
 #endif

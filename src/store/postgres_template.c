@@ -8,15 +8,7 @@
 
 #include "store/postgres.h"
 
-#define UNNAMED_SYSTEM "default_system"
 #define TRIES 5  // of a registration that others got in the way of
-
-static const char *system_of(const struct template *t, uint32_t step)
-{
-    if (t->steps[step].dependent_system)
-        return t->steps[step].dependent_system;
-    return t->default_dependent_system ? t->default_dependent_system : UNNAMED_SYSTEM;
-}
 
 // What a registration finds out.
 struct registration {
@@ -38,7 +30,7 @@ static void systems_and_names(struct pipe *q, const struct template *t)
 {
     pipe_array(q, PG_TEXT, t->step_count);
     for (uint32_t i = 0; i < t->step_count; i++)
-        pipe_item_span(q, span_of(system_of(t, i)));
+        pipe_item_span(q, span_of(template_system(t, i)));
     pipe_array(q, PG_TEXT, t->step_count);
     for (uint32_t i = 0; i < t->step_count; i++)
         pipe_item_span(q, span_of(t->steps[i].name));
@@ -102,7 +94,7 @@ static void put_steps(struct pipe *q, const struct registration *r)
     pipe_add(q, PG_SYSTEMS_PUT);
     pipe_array(q, PG_TEXT, t->step_count);
     for (uint32_t i = 0; i < t->step_count; i++)
-        pipe_item_span(q, span_of(system_of(t, i)));
+        pipe_item_span(q, span_of(template_system(t, i)));
     pipe_time(q, r->now);
     pipe_add(q, PG_NAMED_STEPS_PUT);
     systems_and_names(q, t);

@@ -164,6 +164,9 @@
 //   of the template's waiting tasks with an id above `after`: {"adopted", "skipped": [{"reason", "tasks", "task_id",
 //   "message"}], "next"}. reason: in_progress, step_in_progress, steps_differ, busy, changed; task_id and message are
 //   those of the first; next: the `after` of the next batch, null when there are no more
+// - task.import {document}: writes the task of a document (document.h) under new ids: {"task_id", "exported_task_id", "state",
+//   "steps"}. It is in nobody's queue. TASKER_E_INVALID, TASKER_E_TOO_BIG: a member that cannot be; TASKER_E_UNSUPPORTED: a
+//   newer format; TASKER_E_DUPLICATE: its identity is taken
 #define OPERATIONS(X)                                                                              \
     X(annotation_add, "annotation.add")                                                            \
     X(annotation_remove, "annotation.remove")                                                      \
@@ -172,7 +175,8 @@
     X(map_set, "map.set")                                                                          \
     X(map_remove, "map.remove")                                                                    \
     X(db_prune, "db.prune")                                                                        \
-    X(task_adopt, "task.adopt")
+    X(task_adopt, "task.adopt")                                                                    \
+    X(task_import, "task.import")
 
 #define QUERY_LIMIT_MAX 1000
 

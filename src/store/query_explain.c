@@ -111,10 +111,10 @@ static bool starts_with(struct span text, const char *start)
     return text.len >= n && memcmp(text.p, start, n) == 0;
 }
 
-// The Rails engine's: nothing in our queue, and nothing that an engine of ours has begun and kept.
+// Not finished and not in our queue: the Rails engine's, or imported and not adopted, whoever began it elsewhere.
 static bool of_rails(const struct seen_task *t)
 {
-    return !t->active && (json_get(t->meta, "engine") == NULL || json_get(t->meta, "released") != NULL);
+    return !t->active;
 }
 
 static enum task_reason task_reason(const struct explanation *x, int64_t now)

@@ -8,20 +8,11 @@
 
 #include "store/sqlite.h"
 
-#define UNNAMED_SYSTEM "default_system"
-
-static const char *system_of(const struct template *t, uint32_t step)
-{
-    if (t->steps[step].dependent_system)
-        return t->steps[step].dependent_system;
-    return t->default_dependent_system ? t->default_dependent_system : UNNAMED_SYSTEM;
-}
-
 static int by_system_and_name(const void *a, const void *b, void *user)
 {
     const struct template *t = user;
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    int order = strcmp(system_of(t, left), system_of(t, right));
+    int order = strcmp(template_system(t, left), template_system(t, right));
     return order != 0 ? order : strcmp(t->steps[left].name, t->steps[right].name);
 }
 
@@ -91,7 +82,7 @@ static int put_named_step(struct sqlite *s, const struct template *t, uint32_t s
     sql_time(&q, now);
     int rc = sql_run(&q);
     if (rc == SQLITE_OK)
-        rc = find_id(s, SQL_NAMED_STEP_GET, system_of(t, step), def->name, ret);
+        rc = find_id(s, SQL_NAMED_STEP_GET, template_system(t, step), def->name, ret);
     if (rc != SQLITE_OK)
         return rc;
     sql_start(&q, s, SQL_LINK_PUT);
@@ -111,10 +102,10 @@ static int put_steps(struct sqlite *s, const struct template *t, const uint32_t 
     int rc = SQLITE_OK;
     int64_t system = 0, id = 0;
     for (uint32_t i = 0; i < t->step_count && rc == SQLITE_OK; i++)
-        if (i == 0 || strcmp(system_of(t, order[i]), system_of(t, order[i - 1])) != 0)
-            rc = put_name(s, SQL_SYSTEM_PUT, SQL_SYSTEM_GET, system_of(t, order[i]), now, &system);
+        if (i == 0 || strcmp(template_system(t, order[i]), template_system(t, order[i - 1])) != 0)
+            rc = put_name(s, SQL_SYSTEM_PUT, SQL_SYSTEM_GET, template_system(t, order[i]), now, &system);
     for (uint32_t i = 0; i < t->step_count && rc == SQLITE_OK; i++) {
-        rc = find_id(s, SQL_SYSTEM_GET, system_of(t, order[i]), NULL, &system);
+        rc = find_id(s, SQL_SYSTEM_GET, template_system(t, order[i]), NULL, &system);
         if (rc == SQLITE_OK)
             rc = put_named_step(s, t, order[i], system, task, now, &id);
         ret_ids[order[i]] = (int32_t)id;
@@ -327,7 +318,7 @@ static int complete_ids(struct sqlite *s, struct template *t, int64_t template_i
     int rc = SQLITE_OK;
     for (uint32_t i = 0; i < t->step_count && rc == SQLITE_OK; i++) {
         int64_t id = 0;
-        rc = find_id(s, SQL_NAMED_STEP_GET, system_of(t, i), t->steps[i].name, &id);
+        rc = find_id(s, SQL_NAMED_STEP_GET, template_system(t, i), t->steps[i].name, &id);
         t->named_step_ids[i] = (int32_t)id;
     }
     return rc;

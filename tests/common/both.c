@@ -9,7 +9,7 @@
 
 #define ANSWER_MAX ((size_t)64 << 20)
 
-char *both_answer;
+char *both_answer, *both_postgres_answer;
 tasker_error both_error;
 
 static struct store *stores[2]; // SQLite, and PostgreSQL or NULL
@@ -74,7 +74,8 @@ int both_close(void **state)
     conn = admin = NULL;
     stores[0] = stores[1] = NULL;
     free(both_answer);
-    both_answer = NULL;
+    free(both_postgres_answer);
+    both_answer = both_postgres_answer = NULL;
     pick_done();
     return 0;
 }
@@ -180,11 +181,13 @@ static int ask(bool write, const char *name, const char *text)
             rc[i] = one(stores[i], write, name, text, &out[i]);
     }
     if (stores[1] != NULL && rc[0] != rc[1])
-        fail_msg("%s %s: %d in SQLite, %d in PostgreSQL: %s", name, text, rc[0], rc[1], both_error.message);
+        fail_msg("%d in SQLite, %d in PostgreSQL: %s (%s %s)", rc[0], rc[1], both_error.message, name, text);
     if (stores[1] != NULL && rc[0] == 0 && !same(buf_view(&out[0]), buf_view(&out[1])))
         fail_msg("%s %s:\n%s\n%s", name, text, buf_view(&out[0]).p, buf_view(&out[1]).p);
     free(both_answer);
+    free(both_postgres_answer);
     both_answer = strdup(buf_view(&out[0]).p);
+    both_postgres_answer = stores[1] != NULL ? strdup(buf_view(&out[1]).p) : NULL;
     buf_done(&out[0]);
     buf_done(&out[1]);
     return rc[0];

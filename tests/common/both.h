@@ -21,7 +21,8 @@
 
 #define BOTH_NOW INT64_C(1800000000000000) // 2027-01-15T08:00:00Z
 
-extern char *both_answer; // of the last question or operation
+extern char *both_answer;          // of the last question or operation
+extern char *both_postgres_answer; // of PostgreSQL, when it is there: the same value, perhaps written otherwise
 extern tasker_error both_error;
 
 int both_open(void **state);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_document.c - a task as a document on both databases: what is in it, of tasks of every kind.
+// test_document.c - a task as a document on both databases: what is in it, and that it becomes the same task again in
+// either of them; what is refused, and that nothing is written then.
 #include "common/both.h"
 
 #define SECOND US_PER_SECOND
@@ -143,6 +144,368 @@ static void a_task_that_is_not_there_is_not_exported(void **state)
     assert_string_equal(both_error.message, "there is no task 5");
 }
 
+// ---- and back
+
+static char *kept[2]; // documents that SQLite and PostgreSQL gave of the same task
+
+static void keep(int64_t id)
+{
+    export_task(id);
+    for (int i = 0; i < 2; i++)
+        free(kept[i]);
+    kept[0] = strdup(both_answer);
+    kept[1] = strdup(both_postgres() ? both_postgres_answer : both_answer);
+}
+
+static int close_all(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        free(kept[i]);
+        kept[i] = NULL;
+    }
+    return both_close(state);
+}
+
+// Rows written with ids of their own, and imports that failed, leave PostgreSQL's sequences elsewhere than SQLite's.
+static void same_sequences(void)
+{
+    static const char *const tables[][2] = {
+        {"tasker_tasks", "task_id"}, {"tasker_workflow_steps", "workflow_step_id"}, {"tasker_workflow_step_edges", "id"},
+        {"tasker_task_transitions", "id"}, {"tasker_workflow_step_transitions", "id"}, {"tasker_core_templates", "template_id"},
+        {"tasker_task_annotations", "task_annotation_id"}, {"tasker_annotation_types", "annotation_type_id"},
+    };
+
+    for (size_t i = 0; both_postgres() && i < ARRAY_SIZE(tables); i++) {
+        char sql[256];
+        const char *table = tables[i][0], *id = tables[i][1];
+        snprintf(sql, sizeof(sql), "SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%s), 0) + 1, false) FROM %s",
+                 table, id, id, table);
+        both_postgres_sql(sql);
+    }
+}
+
+static int import(const char *document)
+{
+    same_sequences();
+    return both_do("task.import", "{\"document\":%s}", document);
+}
+
+static int64_t number(const char *path)
+{
+    return strtoll(both_picked(path), NULL, 10);
+}
+
+// A document without what may differ: ids become their place among those of their kind, and keys are sorted.
+#define ROW_ID 4 // of three tables; nothing refers to it
+static const struct {
+    const char *name;
+    int kind;
+} id_names[] = {
+    {"task_id", 0},     {"workflow_step_id", 1}, {"from_step_id", 1},       {"to_step_id", 1},
+    {"template_id", 2}, {"task_annotation_id", 3}, {"id", ROW_ID},
+};
+struct seen {
+    int64_t ids[5][256];
+    int count[5];
+};
+
+static int place_of(struct seen *s, int kind, int64_t id)
+{
+    int i = 0;
+
+    while (i < s->count[kind] && (kind == ROW_ID || s->ids[kind][i] != id))
+        i++;
+    if (i == s->count[kind])
+        s->ids[kind][s->count[kind]++] = id;
+    return i;
+}
+
+static void normal(struct buf *out, struct seen *s, const struct json *v)
+{
+    int64_t n;
+
+    if (v->type != JSON_OBJECT && v->type != JSON_ARRAY) {
+        json_canonical(out, v);
+        return;
+    }
+    jw_open(out, v->type == JSON_OBJECT ? '{' : '[');
+    for (const struct json *m = v->child; m != NULL; m = m->next) {
+        char key[64];
+        int kind = -1;
+        snprintf(key, sizeof(key), "%.*s", (int)m->key.len, m->key.p == NULL ? "" : m->key.p);
+        for (size_t i = 0; i < ARRAY_SIZE(id_names); i++)
+            if (strcmp(key, id_names[i].name) == 0)
+                kind = id_names[i].kind;
+        if (v->type == JSON_OBJECT)
+            jw_key(out, key);
+        if (kind >= 0 && json_int(m, &n)) {
+            jw_int(out, place_of(s, kind, n));
+        } else if (m->type == JSON_OBJECT || m->type == JSON_ARRAY) {
+            normal(out, s, m);
+        } else {
+            struct buf text;
+            buf_init(&text, 1 << 20);
+            json_canonical(&text, m);
+            jw_raw(out, buf_view(&text).p, text.len);
+            buf_done(&text);
+        }
+    }
+    jw_close(out, v->type == JSON_OBJECT ? '}' : ']');
+}
+
+static char *normal_text(const char *document)
+{
+    struct arena arena;
+    struct buf first, out;
+    struct seen s = {0};
+    const struct json *v;
+
+    arena_init(&arena);
+    buf_init(&first, 1 << 20);
+    buf_init(&out, 1 << 20);
+    assert_int_equal(json_parse(&arena, span_of(document), &v, NULL), 0);
+    json_canonical(&first, v); // PostgreSQL orders keys otherwise
+    assert_int_equal(json_parse(&arena, buf_view(&first), &v, NULL), 0);
+    normal(&out, &s, v);
+    char *text = strdup(buf_view(&out).p);
+    buf_done(&first);
+    buf_done(&out);
+    arena_done(&arena);
+    return text;
+}
+
+static void same_documents(const char *a, const char *b)
+{
+    char *x = normal_text(a), *y = normal_text(b);
+
+    size_t at = 0;
+    while (x[at] != '\0' && x[at] == y[at])
+        at++;
+    if (x[at] != y[at])
+        fail_msg("%.200s\n%.200s", x + (at < 100 ? 0 : at - 100), y + (at < 100 ? 0 : at - 100));
+    free(x);
+    free(y);
+}
+
+// The document of either database becomes a task of both, which give the same document again.
+static void goes_round(int64_t id)
+{
+    keep(id);
+    for (int i = 0; i < 2; i++) {
+        int64_t active = both_number("SELECT count(*) FROM tasker_core_active");
+        both_sql("UPDATE tasker_tasks SET identity_hash = 'gone-' || CAST(task_id AS text) WHERE identity_hash = 'id-%lld'",
+                 (long long)id);
+        assert_int_equal(import(kept[i]), 0);
+        int64_t made = number("task_id");
+        assert_int_equal(number("exported_task_id"), id);
+        assert_true(made > id);
+        export_task(made);
+        same_documents(both_answer, kept[0]);
+        same_documents(both_postgres() ? both_postgres_answer : both_answer, kept[1]);
+        assert_int_equal(both_number("SELECT count(*) FROM tasker_core_active"), active);
+    }
+}
+
+static void tasks_of_every_kind_become_the_same_in_either_database(void **state)
+{
+    static const char *const kinds[][2] = {
+        {"complete", "complete"},  {"error", "error"},           {"in_progress", "in_progress"},
+        {"in_progress", "error"},  {"resolved_manually", "error"}, {"cancelled", "cancelled"},
+        {"complete", "resolved_manually"},
+    };
+
+    (void)state;
+    catalogue();
+    for (int i = 0; i < (int)ARRAY_SIZE(kinds); i++)
+        a_task(5 + i, kinds[i][0], kinds[i][1]);
+    annotate(5);
+    both_active(7, BOTH_NOW);
+    both_sql("UPDATE tasker_workflow_steps SET in_process = true WHERE workflow_step_id = 72");
+    both_sql("UPDATE tasker_workflow_steps SET backoff_request_seconds = 30, last_attempted_at = '%s', results ="
+             " '{\"error\":\"caf\u00e9 \\ud83d\\ude00\",\"n\":123456789012345678901234567890.125}' WHERE"
+             " workflow_step_id = 82", both_time(BOTH_NOW - SECOND + 7));
+    for (int i = 0; i < (int)ARRAY_SIZE(kinds); i++)
+        goes_round(5 + i);
+}
+
+static void rails_tasks_with_nulls_become_the_same(void **state)
+{
+    (void)state;
+    catalogue();
+    both_task(7, 1, BOTH_NOW - 100 * SECOND);
+    both_step(71, 7, 1, 0);
+    both_sql("UPDATE tasker_tasks SET initiator = NULL, source_system = NULL, reason = NULL, bypass_steps = NULL, tags = 'null',"
+             " context = NULL WHERE task_id = 7");
+    both_sql("UPDATE tasker_workflow_steps SET attempts = NULL, retry_limit = NULL, results = 'null', processed_at = '%s'"
+             " WHERE task_id = 7", both_time(BOTH_NOW - 1));
+    both_task_row(7, NULL, "pending", BOTH_NOW, "{}");
+    both_sql("UPDATE tasker_task_transitions SET metadata = NULL WHERE task_id = 7");
+    goes_round(7);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_workflow_steps WHERE results IS NULL"), 0);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_tasks WHERE context IS NULL AND tags IS NOT NULL"), 3);
+}
+
+static void an_empty_database_gets_the_catalogue_too(void **state)
+{
+    (void)state;
+    catalogue();
+    a_task(5, "complete", "complete");
+    annotate(5);
+    keep(5);
+    both_close(state);
+    both_open(state);
+    both_template("name: other\ntask_handler_class: C\nversion: 1.0.0\nstep_templates:\n" STEP("z", ""));
+    assert_int_equal(import(kept[0]), 0);
+    assert_both("state", "complete");
+    assert_both("steps", "3");
+    export_task(number("task_id"));
+    same_documents(both_answer, kept[0]);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_named_tasks"), 2);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_core_templates WHERE current"), 2);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_named_steps"), 4);
+    assert_both("task_transitions.0.metadata.template_id", "2"); // was 1
+    assert_int_equal(both_ask("task.show", "{\"task_id\":%lld}", (long long)number("task.task_id")), 0);
+    assert_both("steps.0.handler_class", "H");
+}
+
+static void the_current_template_of_the_database_stays_current(void **state)
+{
+    (void)state;
+    catalogue();
+    a_task(5, "complete", "complete");
+    keep(5);
+    both_close(state);
+    both_open(state);
+    int64_t id = both_template(CHANGED);
+    assert_int_equal(import(kept[0]), 0);
+    assert_int_equal(both_number("SELECT template_id FROM tasker_core_templates WHERE current"), id);
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_core_templates"), 2);
+}
+
+static void an_identity_that_is_taken_is_refused_with_the_first_tasks_id(void **state)
+{
+    (void)state;
+    catalogue();
+    a_task(5, "complete", "complete");
+    keep(5);
+    assert_int_equal(import(kept[0]), TASKER_E_DUPLICATE);
+    assert_string_equal(both_error.message, "task 5 has the same identity");
+    assert_string_equal(both_error.where, "$.document.task.identity_hash");
+    assert_int_equal(both_number("SELECT count(*) FROM tasker_tasks"), 1);
+}
+
+static void nobody_has_an_imported_task_until_it_is_adopted(void **state)
+{
+    (void)state;
+    catalogue();
+    a_task(5, "in_progress", "error");
+    a_task(6, "in_progress", "error");
+    both_task_row(6, "in_progress", "pending", BOTH_NOW, "{\"engine\":\"alpha\",\"released\":true}");
+    for (int id = 5; id <= 6; id++) {
+        keep(id);
+        both_sql("UPDATE tasker_tasks SET identity_hash = 'gone-%d' WHERE task_id = %d", id, id);
+        assert_int_equal(import(kept[0]), 0);
+        int64_t made = number("task_id");
+        assert_int_equal(both_ask("task.explain", "{\"task_id\":%lld}", (long long)made), 0);
+        assert_both("code", "belongs_to_rails");
+        assert_int_equal(both_do("task.adopt", "{\"task_id\":%lld}", (long long)made), id == 6 ? 0 : TASKER_E_STATE);
+        assert_int_equal(both_number("SELECT count(*) FROM tasker_core_active WHERE task_id = %lld AND template_id = %lld",
+                                     (long long)made, (long long)chain), id == 6);
+    }
+}
+
+// ---- refusals
+
+static int64_t all_rows(void)
+{
+    return both_number("SELECT (SELECT count(*) FROM tasker_tasks) + (SELECT count(*) FROM tasker_workflow_steps)"
+                       " + (SELECT count(*) FROM tasker_named_tasks) + (SELECT count(*) FROM tasker_task_namespaces)"
+                       " + (SELECT count(*) FROM tasker_named_steps) + (SELECT count(*) FROM tasker_dependent_systems)"
+                       " + (SELECT count(*) FROM tasker_core_templates) + (SELECT count(*) FROM tasker_annotation_types)");
+}
+
+// The document with `to` in place of the first `from`.
+static void with(const char *from, const char *to, char *out, size_t size)
+{
+    const char *at = strstr(kept[0], from);
+
+    if (at == NULL)
+        fail_msg("no %s in %s", from, kept[0]);
+    snprintf(out, size, "%.*s%s%s", (int)(at - kept[0]), kept[0], to, at + strlen(from));
+}
+
+static void what_is_wrong_is_named_by_its_place_and_nothing_is_written(void **state)
+{
+    static const struct {
+        const char *from, *to, *message;
+    } wrong[] = {
+        {"\"format\":1,", "", "format: is missing: this is no document of a task"},
+        {"\"format\":1,", "\"format\":\"1\",", "format: must be an integer above 0"},
+        {"\"format\":1,", "\"format\":2,", "format: the document has version 2, this program knows 1"},
+        {"\"tasker\":", "\"by\":\"me\",\"tasker\":", "by: is not known"},
+        {"\"tasker\":\"" TASKER_VERSION "\",", "", "tasker: is missing"},
+        {"\"task\":{", "\"task\":[],\"t\":{", "t: is not known"},
+        {"\"edges\":[", "\"edges\":[7,", "edges[0]: must be an object"},
+        {"\"namespace\":\"default\"", "\"namespace\":\"\"", "named_task.namespace: must not be empty"},
+        {"\"version\":\"1.0.0\"", "\"version\":\"12345678901234567\"", "named_task.version: must have 16 characters at most"},
+        {"\"version\":\"1.0.0\"", "\"version\":\"1.0.1\"", "templates[0].body: must be a template of the named task"},
+        {"\"hash\":\"", "\"hash\":\"0", "templates[0].hash: must have 64 characters at most"},
+        {"\"complete\":", "\"completed\":", "task.completed: is not known"},
+        {"\"complete\":false", "\"complete\":0", "task.complete: must be true or false"},
+        {"\"initiator\":\"me\"", "\"initiator\":7", "task.initiator: must be a string, or null"},
+        {"\"identity_hash\":\"id-5\",", "", "task.identity_hash: is missing"},
+        {"\"requested_at\":\"2027", "\"requested_at\":\"never", "task.requested_at: must be a time such as"},
+        {"\"workflow_step_id\":52", "\"workflow_step_id\":51", "steps[1].workflow_step_id: is the id of another step"},
+        {"\"attempts\":1", "\"attempts\":\"1\"", "steps[0].attempts: must be an integer, or null"},
+        {"\"attempts\":0", "\"attempts\":1.5", "steps[2].attempts: must be an integer, or null"},
+        {"\"attempts\":0", "\"attempts\":2147483648", "steps[2].attempts: must be an integer, or null"},
+        {"\"from_step_id\":51", "\"from_step_id\":54", "edges[0].from_step_id: must be the workflow_step_id of one of"},
+        {"\"to_state\":\"complete\"", "\"to_state\":\"done\"", "task_transitions[1].to_state: must be a state: pending"},
+        {"\"type\":\"note\"", "\"type\":null", "annotations[0].type: must be a string"},
+        {"\"outcome\":\"complete\"", "\"outcome\":\"complete\",\"more\":1", "logs[0].more: is not known"},
+    };
+    static char text[1 << 16];
+
+    catalogue();
+    a_task(5, "complete", "complete");
+    annotate(5);
+    keep(5);
+    both_close(state);
+    both_open(state);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        char path[128];
+        with(wrong[i].from, wrong[i].to, text, sizeof(text));
+        if (import(text) == 0 || strncmp(both_error.message, wrong[i].message, strlen(wrong[i].message)) != 0)
+            fail_msg("%s for %s: %s", wrong[i].to, wrong[i].from, both_error.message);
+        snprintf(path, sizeof(path), "$.document.%.*s", (int)strcspn(wrong[i].message, ":"), wrong[i].message);
+        assert_string_equal(both_error.where, path);
+        assert_int_equal(all_rows(), 0);
+    }
+}
+
+static void what_only_the_database_sees_leaves_nothing_either(void **state)
+{
+    static char text[1 << 16];
+
+    catalogue();
+    a_task(5, "complete", "complete");
+    keep(5);
+    both_close(state);
+    both_open(state);
+    with("\"sort_key\":20", "\"sort_key\":10", text, sizeof(text));
+    assert_int_equal(import(text), TASKER_E_CONFLICT);
+    assert_string_equal(both_error.where, "$.document.task_transitions[1]");
+    assert_int_equal(all_rows(), 0);
+    with("\"name\":\"chain\"", "\"name\":\"other\"", text, sizeof(text));
+    assert_int_equal(import(text), TASKER_E_INVALID);
+    assert_int_equal(import("[]"), TASKER_E_INVALID);
+    assert_string_equal(both_error.where, "$.document");
+    assert_int_equal(all_rows(), 0);
+    assert_int_equal(import(kept[1]), 0);
+}
+
+#define BACK(name) cmocka_unit_test_setup_teardown(name, both_open, close_all)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +513,14 @@ int main(void)
         BOTH(the_template_that_a_task_began_with_is_in_it_beside_the_current_one),
         BOTH(null_columns_of_rails_tasks_are_told_apart_from_json_null),
         BOTH(a_task_that_is_not_there_is_not_exported),
+        BACK(tasks_of_every_kind_become_the_same_in_either_database),
+        BACK(rails_tasks_with_nulls_become_the_same),
+        BACK(an_empty_database_gets_the_catalogue_too),
+        BACK(the_current_template_of_the_database_stays_current),
+        BACK(an_identity_that_is_taken_is_refused_with_the_first_tasks_id),
+        BACK(nobody_has_an_imported_task_until_it_is_adopted),
+        BACK(what_is_wrong_is_named_by_its_place_and_nothing_is_written),
+        BACK(what_only_the_database_sees_leaves_nothing_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
