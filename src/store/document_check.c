@@ -241,9 +241,10 @@ static int check_template(struct check *c, const struct json *row)
 
     template_errors_init(&errors);
     rc = template_read(json_get(row, "body")->raw, NULL, NULL, &t, &errors, c->err);
-    if (rc < 0 && rc != TASKER_E_NOMEM && errors.first != NULL) {
-        snprintf(what, sizeof(what), "must be a template: %s", errors.first->message);
-        rc = wrong(c, TASKER_E_INVALID, SPAN("body"), what);
+    if (rc < 0 && rc != TASKER_E_NOMEM) {
+        snprintf(what, sizeof(what), "must be a template%s%s", errors.first != NULL ? ": " : "",
+                 errors.first != NULL ? errors.first->message : "");
+        rc = wrong(c, rc, SPAN("body"), what);
     }
     template_errors_done(&errors);
     if (rc == 0 && !names(row, "hash", t->hash))
