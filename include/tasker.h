@@ -226,7 +226,8 @@ TASKER_API TASKER_CHECKED int tasker_call(tasker *t, const char *name, const cha
 /* An argument of an operation. */
 typedef struct tasker_argument {
     const char *name;    /* NULL ends the list */
-    const char *type;    /* "integer", "string", "boolean", "json", "time", or a list: "integers", "strings" */
+    const char *type;    /* "integer", "string", "boolean", "json", "document" (a JSON object,
+                          * on a command line its file), "time", "duration", or a list: "integers", "strings" */
     const char *summary; /* one line */
     int required;
     int positional; /* its place on the command line, from 1; 0: given as --name */

@@ -30,6 +30,11 @@ static bool is_json(const struct json *v)
     return true;
 }
 
+static bool is_object(const struct json *v)
+{
+    return v->type == JSON_OBJECT;
+}
+
 static bool is_time(const struct json *v)
 {
     int64_t us;
@@ -59,7 +64,7 @@ static const struct argument_type {
     {"strings", is_list, "a list of at most 1000 strings", is_string},
     {"boolean", is_boolean, "true or false", NULL},
     {"json", is_json, "JSON", NULL},
-    {"document", is_json, "JSON", NULL}, // on the command line a file
+    {"document", is_object, "a JSON object", NULL}, // on the command line its file
     {"time", is_time, "a time such as \"2026-01-31T12:00:00Z\"", NULL},
     {"duration", is_duration, "a duration such as \"30d\", \"12h\" or \"1h30m\"", NULL},
 };

@@ -39,7 +39,7 @@ static void positions_of_arguments_are_gapless_and_required_ones_come_first(void
         const tasker_argument *list = tasker_operation(i)->arguments;
         int highest = 0, seen = 0;
         for (const tasker_argument *a = list; a->name != NULL; a++) {
-            assert_non_null(strstr("integers strings boolean json time duration", a->type));
+            assert_non_null(strstr("integers strings boolean json document time duration", a->type));
             assert_true(a->summary[0] != '\0');
             highest = a->positional > highest ? a->positional : highest;
             seen += a->positional > 0;
@@ -147,6 +147,7 @@ static void every_argument_must_have_its_type(void **state)
         {"boolean", {"1", "\"true\"", "[]", "{}", "0"}},
         {"integers", {"1", "\"1\"", "{}", "true", "\"[1]\""}},
         {"strings", {"\"a\"", "1", "{}", "false", "\"[]\""}},
+        {"document", {"1", "\"{}\"", "[]", "true", "1.5"}},
         {"time", {"1", "\"yesterday\"", "true", "\"2026-13-01\"", "[]"}},
         {"duration", {"1", "\"soon\"", "\"30\"", "\"0d\"", "\"1d 2h\""}},
     };
