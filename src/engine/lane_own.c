@@ -413,14 +413,14 @@ void maybe_poll(struct lane *l)
 }
 
 // Lanes are dead when their lease has passed, which counts only once we held our own connection for a full lease; or at
-// once when their process is gone from this host.
+// once when their process is gone from this host. Nobody waits for one that owns nothing: it is only cleared away.
 static void find_dead(struct lane *l, const struct lane_input *in)
 {
     const struct poll_result *p = in->polled.found;
     bool sure = l->d.now - l->registered_at >= l->opt->lease_us;
     bool found = p->stranded && sure;
     for (size_t i = 0; i < p->lane_count; i++)
-        found = found || (sure && p->lanes[i].owns && p->lanes[i].expires_at < l->d.now);
+        found = found || (sure && p->lanes[i].expires_at + (p->lanes[i].owns ? 0 : REST_LEASE_US) < l->d.now);
     if (in->polled.dead_count > 0) {
         int64_t *dead = mem_alloc(in->polled.dead_count * sizeof(*dead));
         if (dead) {

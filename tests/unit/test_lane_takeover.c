@@ -73,6 +73,25 @@ static void a_task_without_owner_whose_row_is_locked_costs_few_turns_until_it_ca
     rig_close(&r);
 }
 
+// Nobody waits for it, but it would be there for ever, and every look would read it.
+static void the_row_of_a_dead_lane_that_owned_nothing_goes_in_the_end(void **state)
+{
+    struct rig dead, r;
+    (void)state;
+    rig_open(&dead, "1/1");
+    rig_start(&dead);
+    rig_run(&dead);
+    begin(&r);
+    rig_pass(&r, 600 * SECOND);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_lanes WHERE process = '1/1'"), 1); // it may only rest
+    size_t before = r.turns;
+    rig_pass(&r, 700 * SECOND);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_lanes WHERE process = '1/1'"), 0);
+    assert_in_range(r.turns - before, 1, 6); // renewals of its own long lease among them
+    rig_close(&dead);
+    rig_close(&r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
 
 int main(void)
@@ -80,6 +99,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         T(a_dead_lane_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
         T(a_task_without_owner_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
+        T(the_row_of_a_dead_lane_that_owned_nothing_goes_in_the_end),
     };
     return cmocka_run_group_tests_name("lane, takeover", tests, NULL, NULL);
 }
