@@ -312,6 +312,79 @@ static void what_is_no_task_and_no_template_is_refused(void **state)
     }
 }
 
+// ---- Rails at a running task of ours
+
+#define TASKS 5
+
+// No row says that a step has begun before it ends.
+static int started_with_late_rows(void **state)
+{
+    options = "{\"start_row_delay_ms\":60000}";
+    int rc = started(state);
+    options = NULL;
+    return rc;
+}
+
+struct run_task {
+    int64_t id;
+    int hand_outs;
+};
+
+static struct run_task *run_task_of(struct run_task *list, const tasker_step *s)
+{
+    for (int i = 0; i < TASKS; i++)
+        if (list[i].id == tasker_step_task_id(s))
+            return &list[i];
+    fail_msg("task %lld is none of ours", (long long)tasker_step_task_id(s));
+    return NULL;
+}
+
+static void answer_all(tasker_worker *w, struct run_task *list)
+{
+    while (beside_number("SELECT count(*) FROM tasker_core_active") > 0) {
+        tasker_step *s = NULL;
+        int rc = tasker_worker_poll(w, 10, &s, &error);
+        assert_true(rc >= 0);
+        if (rc == 0)
+            continue;
+        run_task_of(list, s)->hand_outs++;
+        complete(s, "{}");
+    }
+}
+
+// Rails writes that the first step is done while it is given out here, so our answer meets rows that are there already.
+static void a_row_of_rails_costs_its_task_a_reload_and_no_other(void **state)
+{
+    tasker_step *steps[TASKS];
+    struct run_task list[TASKS] = {0};
+
+    (void)state;
+    register_yaml(CHAIN);
+    for (int i = 0; i < TASKS; i++)
+        list[i].id = submit("{\"name\":\"chain\"}");
+    tasker_worker *w = open_worker("Work", 2 * TASKS);
+    for (int i = 0; i < TASKS; i++) {
+        steps[i] = take(w);
+        run_task_of(list, steps[i])->hand_outs++;
+    }
+    int64_t theirs = beside_number("SELECT min(workflow_step_id) FROM tasker_workflow_steps WHERE task_id = %lld", (long long)list[0].id);
+    rails_completes(theirs);
+    for (int i = 0; i < TASKS; i++)
+        complete(steps[i], "{}");
+    answer_all(w, list);
+
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(list[i].hand_outs, 3); // nothing was forgotten and given out again
+        assert_string_equal(wait_state(list[i].id), "complete");
+        ended(list[i].id);
+        assert_int_equal(beside_number("SELECT count(*) FROM tasker_task_transitions WHERE task_id = %lld", (long long)list[i].id), 2);
+    }
+    assert_int_equal(step_rows(theirs), 2); // those of Rails
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_workflow_step_transitions WHERE workflow_step_id = %lld"
+                                   " AND from_state IS NULL", (long long)theirs), 2);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_workflow_step_transitions"), TASKS * 3 * 2);
+}
+
 #define S(name) cmocka_unit_test_setup_teardown(name, started, gone_beside)
 
 int main(void)
@@ -326,6 +399,7 @@ int main(void)
         S(a_task_goes_back_and_is_adopted_again),
         S(a_limit_says_that_more_wait),
         S(what_is_no_task_and_no_template_is_refused),
+        cmocka_unit_test_setup_teardown(a_row_of_rails_costs_its_task_a_reload_and_no_other, started_with_late_rows, gone_beside),
     };
     return cmocka_run_group_tests_name("rails", tests, NULL, NULL);
 }
