@@ -6,9 +6,11 @@
 // references between rows, and the template_id in the metadata of the task's transitions, by which engines know what
 // the task began with (null when the document has no such template). All else is written as it stands.
 //
-// No row of our queue is written: whatever state the task is in, no engine touches it until somebody adopts it.
+// No row of our queue is written, and of an unfinished task the newest transition says "released" as after task.release:
+// no engine touches it, and no command gives it to one, until somebody adopts it.
 #include <string.h>
 
+#include "model/state.h"
 #include "model/template.h"
 #include "store/document.h"
 #include "store/operate.h"
@@ -241,22 +243,37 @@ static const struct {
     [PART_ANNOTATIONS] = {{"task_id", the_task}, {"annotation_type_id", the_type}},
 };
 
-// The metadata with the id of the template here in place of the one there.
-static struct span moved_metadata(struct inquiry *a, const struct import *x, const struct json *metadata)
+// Where an engine has the task that is exported, it has written so in its newest row, and would be obeyed here too.
+static bool to_be_released(const struct json *row, const struct json *metadata)
+{
+    struct span to = text_of(row, "to_state");
+    bool unfinished = span_is(to, state_names[ST_PENDING]) || span_is(to, state_names[ST_IN_PROGRESS]);
+
+    return unfinished && json_get(row, "most_recent")->truth && json_get(metadata, "engine") != NULL &&
+           json_get(metadata, "released") == NULL;
+}
+
+// The metadata with the id of the template here in place of the one there, and saying that no engine has the task.
+static struct span moved_metadata(struct inquiry *a, const struct import *x, const struct json *row,
+                                  const struct json *metadata)
 {
     const struct json *id = json_get(metadata, "template_id");
+    const struct document_id *known = NULL;
     CLEANUP(buf_done) struct buf b;
+    const char *p = metadata->raw.p, *end = p + metadata->raw.len;
     int64_t from = 0;
 
     buf_init(&b, METADATA_MAX);
-    if (id == NULL)
-        return metadata->raw;
-    const struct document_id *known =
-        json_int(id, &from) ? document_find(x->templates, x->template_count, from) : NULL;
-    size_t before = (size_t)(id->raw.p - metadata->raw.p), behind = before + id->raw.len;
-    buf_add(&b, metadata->raw.p, before);
-    buf_printf(&b, known == NULL ? "null" : "%lld", known == NULL ? 0LL : (long long)known->to);
-    buf_add(&b, metadata->raw.p + behind, metadata->raw.len - behind);
+    if (id != NULL) {
+        buf_add(&b, p, (size_t)(id->raw.p - p));
+        if (json_int(id, &from))
+            known = document_find(x->templates, x->template_count, from);
+        buf_printf(&b, known == NULL ? "null" : "%lld", known == NULL ? 0LL : (long long)known->to);
+        p = id->raw.p + id->raw.len;
+    }
+    bool released = to_be_released(row, metadata);
+    buf_add(&b, p, (size_t)(end - p) - released);
+    buf_str(&b, released ? ",\"released\":true}" : "");
     struct span all = buf_view(&b);
     char *copy = buf_failed(&b) ? NULL : arena_dup(&a->arena, all.p, all.len);
     return copy == NULL ? (struct span){NULL, 0} : (struct span){copy, all.len};
@@ -270,13 +287,14 @@ static bool written(const struct document_field *f)
 }
 
 static void add_value(struct build *b, const struct import *x, enum document_part_id part, const struct document_field *f,
-                      const struct json *v)
+                      const struct json *row)
 {
+    const struct json *v = json_get(row, f->name);
     bool moved = part == PART_TASK_TRANSITIONS && f->kind == DOCUMENT_JSON && v != NULL && v->type == JSON_OBJECT;
     int64_t n = 0;
 
     if (f->kind == DOCUMENT_JSON) {
-        add_json(b, v == NULL ? (struct span){NULL, 0} : moved ? moved_metadata(b->a, x, v) : v->raw);
+        add_json(b, v == NULL ? (struct span){NULL, 0} : moved ? moved_metadata(b->a, x, row, v) : v->raw);
         return;
     }
     bool null = v == NULL || v->type == JSON_NULL;
@@ -323,7 +341,7 @@ static int add_values(struct build *b, const struct import *x, enum document_par
         if (!written(&part->fields[i]))
             continue;
         build_add(b, comma);
-        add_value(b, x, id, &part->fields[i], json_get(row, part->fields[i].name));
+        add_value(b, x, id, &part->fields[i], row);
         comma = ", ";
     }
     for (size_t i = 0; i < ARRAY_SIZE(extras[id]) && extras[id][i].column != NULL && rc == 0; i++) {

@@ -66,6 +66,12 @@ json "a failed task is explained there" '.code == "failed"'
 
 t task import "$waiting.json" --json
 waiting_there=$(jq -r .task_id "$out")
+# One that was in progress elsewhere, as an engine there wrote it.
+jq '.task.identity_hash = "W-2" | .task_transitions = [{id: 1, from_state: "pending", to_state: "in_progress", sort_key: 10,
+    most_recent: true, metadata: {engine: "elsewhere", template_id: .templates[0].template_id}, created_at: .task.created_at,
+    updated_at: .task.created_at}]' "$waiting.json" >begun.json
+t task import begun.json --json
+begun_there=$(jq -r .task_id "$out")
 engine
 t run other.yaml
 is "an engine runs what is its own" "$rc" 0
@@ -75,6 +81,12 @@ is "it is in no queue" "$(rows "SELECT count(*) FROM tasker_core_active WHERE ta
 t task adopt "$waiting_there"
 is "until it is adopted" "$rc" 0
 succeeds "then it runs" eventually state_is "$waiting_there" complete
+for command in cancel retry resolve release adopt; do
+    t task $command "$begun_there"
+    is "$command refuses one that was in progress" "$rc" 65
+done
+is "and it stays as it was" "$("$tasker" task export "$begun_there" | jq -cS "$without_ids")" \
+    "$(jq -cS '.task_transitions[0].metadata.released = true | '"$without_ids" begun.json)"
 
 jq '.steps[1].attempts = "two"' "$waiting.json" >wrong.json
 t task import wrong.json
@@ -88,5 +100,5 @@ t task import broken.json
 contains "and one that is no JSON" "$err" 'broken.json is not JSON'
 t task import missing.json
 is "and one that is not there" "$rc" 64
-is "nothing of them was written" "$(rows "SELECT count(*) FROM tasker_tasks")" 5
+is "nothing of them was written" "$(rows "SELECT count(*) FROM tasker_tasks")" 6
 done_testing
