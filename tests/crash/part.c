@@ -3,6 +3,7 @@
 //
 //     part note FAILURES MS          a program of a step: says that it runs, takes MS milliseconds, and fails as long as
 //                                    this is one of the first FAILURES attempts
+//     part big                       a program of a step: waits for the file $GO, and gives 700 kB of results
 //     part serve URI NAME            a worker that owns no task: serves the class Crash::Lent of other processes' tasks
 //     part work URI NAME             an engine with four places for the class Crash::Claimed; it begins once the file $GO is
 //                                    there, and ends at SIGTERM
@@ -70,6 +71,20 @@ static int run_step(int failures, int ms)
     if (attempt <= failures)
         return 75;
     printf("{\"attempt\": %d}\n", attempt);
+    return 0;
+}
+
+#define BIG 700000
+
+static int run_big(void)
+{
+    static char text[BIG];
+    int attempt = atoi(getenv("TASKER_ATTEMPT"));
+    note(getenv("TASKER_IDEMPOTENCY_KEY"), attempt, getppid());
+    while (access(getenv("GO"), F_OK) != 0)
+        pass(1);
+    memset(text, 'x', sizeof(text) - 1);
+    printf("{\"text\": \"%s\"}\n", text);
     return 0;
 }
 
@@ -225,6 +240,8 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "note") == 0)
         return run_step(atoi(argv[2]), atoi(argv[3]));
+    if (argc == 2 && strcmp(argv[1], "big") == 0)
+        return run_big();
     if (argc == 4 && strcmp(argv[1], "serve") == 0)
         return serve(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "work") == 0)
