@@ -364,13 +364,21 @@ static void a_row_of_rails_costs_its_task_a_reload_and_no_other(void **state)
         list[i].id = submit("{\"name\":\"chain\"}");
     tasker_worker *w = open_worker("Work", 2 * TASKS);
     for (int i = 0; i < TASKS; i++) {
-        steps[i] = take(w);
-        run_task_of(list, steps[i])->hand_outs++;
+        tasker_step *s = take(w);
+        struct run_task *r = run_task_of(list, s);
+        r->hand_outs++;
+        steps[r - list] = s;
     }
     int64_t theirs = beside_number("SELECT min(workflow_step_id) FROM tasker_workflow_steps WHERE task_id = %lld", (long long)list[0].id);
     rails_completes(theirs);
-    for (int i = 0; i < TASKS; i++)
+    complete(steps[0], "{}");
+    tasker_step *next = take(w); // the task is loaded again when it goes on, while the others are at their first steps
+    assert_int_equal(tasker_step_task_id(next), list[0].id);
+    assert_string_equal(tasker_step_name(next), "b");
+    list[0].hand_outs++;
+    for (int i = 1; i < TASKS; i++)
         complete(steps[i], "{}");
+    complete(next, "{}");
     answer_all(w, list);
 
     for (int i = 0; i < TASKS; i++) {
