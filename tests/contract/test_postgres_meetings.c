@@ -207,6 +207,42 @@ static void a_question_about_a_turn_waits_for_the_takeover_that_it_meets(void **
     owner_end(&slow);
 }
 
+// A standby that had not heard of the last turns has taken over: the row's number is lower than any that could be explained
+// by a turn that was lost. The lane is fenced and told why; a number that fits is no such thing.
+static void a_database_that_went_back_in_time_is_recognised(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    static const struct {
+        int64_t number; // of the row, -1: none. The lane asks for turn 4.
+        enum commit_outcome committed, resolved;
+        bool back;
+    } rows[] = {
+        {3, OUT_COMMITTED, OUT_COMMITTED, false},
+        {4, OUT_FENCED, OUT_COMMITTED, false}, // by itself: the engine asks once more
+        {2, OUT_FENCED, OUT_FENCED, true},
+        {-1, OUT_FENCED, OUT_FENCED, false},
+    };
+    owner_begin(&o, w->a, T0);
+    struct turn t = {.kind = TURN_WORK};
+    o.number = 3;
+    fill(&o, &t);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (rows[i].number < 0)
+            postgres_backend.run(w->uri, "DELETE FROM tasker_core_lanes");
+        else
+            (void)world_number(w, "WITH u AS (UPDATE tasker_core_lanes SET turn = %lld RETURNING 1) SELECT count(*) FROM u",
+                               (long long)rows[i].number);
+        w->a->ops->commit(w->a, &t, &o.r);
+        assert_int_equal(o.r.outcome, rows[i].committed);
+        assert_int_equal(w->a->went_back, rows[i].back);
+        assert_int_equal(rows[i].back, o.r.error.code == TASKER_E_STALE && strstr(o.r.error.message, "back in time") != NULL);
+        assert_int_equal(w->a->ops->resolve(w->a, &t), rows[i].resolved);
+        assert_int_equal(w->a->went_back, rows[i].back);
+    }
+    owner_end(&o);
+}
+
 int main(void)
 {
 #define MEETING(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
@@ -218,6 +254,7 @@ int main(void)
         MEETING(an_operators_claim_that_meets_the_tasks_end_takes_the_finished_task),
         MEETING(of_two_operators_that_reach_for_a_finished_task_one_gets_it),
         MEETING(a_question_about_a_turn_waits_for_the_takeover_that_it_meets),
+        MEETING(a_database_that_went_back_in_time_is_recognised),
     };
     contract_use(&postgres_backend);
     return postgres_clean(cmocka_run_group_tests_name("postgresql, meetings", tests, NULL, NULL));
