@@ -22,6 +22,7 @@ struct inquiry {
     struct buf *out;
     struct arena arena;
     bool postgres;
+    int64_t patience_us; // how long a server may work at a statement without a word; 0: as long as at anything
 };
 
 enum value_kind { VALUE_NULL, VALUE_INT, VALUE_BOOL, VALUE_TEXT, VALUE_TIME };

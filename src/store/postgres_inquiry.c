@@ -69,6 +69,8 @@ static int open_rows(struct inquiry *a, const char *sql, const struct value *val
         return err_nomem(err);
     }
     pipe_init(r.held, postgres_of(a->store));
+    if (a->patience_us != 0)
+        ((struct pipe *)r.held)->patience_us = a->patience_us;
     (void)pipe_add_text(r.held, sql);
     for (size_t i = 0; i < count; i++)
         parameter(r.held, &values[i]);
