@@ -510,6 +510,35 @@ static void what_only_the_database_sees_leaves_nothing_either(void **state)
     assert_int_equal(import(kept[1]), 0);
 }
 
+// On SQLite alone: an allocation fails once, in one of the two.
+static void an_import_without_memory_leaves_nothing(void **state)
+{
+    bool done = false;
+
+    if (both_postgres())
+        skip();
+    catalogue();
+    a_task(5, "complete", "complete");
+    annotate(5);
+    keep(5);
+    both_close(state);
+    both_open(state);
+    for (uint64_t n = 1; !done; n++) {
+        mem_fail_after(n);
+        int rc = import(kept[0]);
+        bool failed = mem_failed();
+        mem_fail_after(0);
+        done = rc == 0; // the last that can fail is the answer's text, when all is written
+        assert_int_equal(rc, done ? 0 : TASKER_E_NOMEM);
+        assert_true(failed || done);
+        assert_true(!done || n > 50);
+        assert_int_equal(both_number("SELECT count(*) FROM tasker_tasks"), done);
+        assert_int_equal(both_number("SELECT count(*) FROM tasker_task_namespaces"), done);
+    }
+    export_task(1);
+    same_documents(both_answer, kept[0]);
+}
+
 #define BACK(name) cmocka_unit_test_setup_teardown(name, both_open, close_all)
 
 int main(void)
@@ -526,6 +555,7 @@ int main(void)
         BACK(an_identity_that_is_taken_is_refused_with_the_first_tasks_id),
         BACK(nobody_has_an_imported_task_until_it_is_adopted),
         BACK(what_is_wrong_is_named_by_its_place_and_nothing_is_written),
+        BACK(an_import_without_memory_leaves_nothing),
         BACK(what_only_the_database_sees_leaves_nothing_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
