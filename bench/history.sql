@@ -9,8 +9,7 @@
 \set ON_ERROR_STOP on
 SELECT count(*) > 0 OR (SELECT count(*) FROM tasker_tasks) = 0 AS unfit FROM tasker_core_active \gset
 \if :unfit
-    \warn history.sql: wants finished tasks, and no others
-    \quit
+    DO $$ BEGIN RAISE EXCEPTION 'history.sql: wants finished tasks, and no others'; END $$;
 \endif
 SELECT count(*) AS have, max(task_id) AS last FROM tasker_tasks \gset
 SELECT max(workflow_step_id) AS last_step FROM tasker_workflow_steps \gset
