@@ -11,15 +11,16 @@ static void find_out(struct store *s, struct lane *l, int64_t now, const struct 
 {
     ret->outcome = OUT_UNKNOWN;
     lane_outcome(l, now, ret);
-    ret->outcome = s->ops->resolve(s, turn);
+    ret->outcome = s->ops->resolve(s, turn, &ret->error);
 }
 
 void turn_carry_out(struct store *s, struct lane *l, int64_t now, const struct turn *turn, struct doubt *doubt,
                     struct turn_result *ret)
 {
-    ret->outcome = ret->outcome == OUT_UNKNOWN ? s->ops->resolve(s, turn) : OUT_RETRY;
-    if (ret->outcome == OUT_RETRY)
-        s->ops->commit(s, turn, ret);
+    ret->outcome = ret->outcome == OUT_UNKNOWN ? s->ops->resolve(s, turn, &ret->error) : OUT_RETRY;
+    if (ret->outcome != OUT_RETRY)
+        return;  // the row has told, or there is nobody to ask yet
+    s->ops->commit(s, turn, ret);
     bool doubtful = turn->lane != 0 && turn->lane == doubt->lane && turn->number == doubt->number;
     if (ret->outcome == OUT_UNKNOWN) {
         *doubt = (struct doubt){turn->lane, turn->number};

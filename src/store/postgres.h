@@ -131,7 +131,7 @@ int postgres_schema_ready(struct postgres *p, bool migrate, tasker_error *err) C
 int postgres_migrate(struct store *base, const struct migrate_options *options, struct buf *out,
                      tasker_error *err) CHECKED;
 void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret);
-enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn);
+enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err);
 // postgres_changes queues the statements of the turn's changes. Returns the number of the one that answers with the ids
 // of new requests, NO_STATEMENT when there is none.
 #define NO_STATEMENT SIZE_MAX

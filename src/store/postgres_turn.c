@@ -317,12 +317,10 @@ static void find_lost_turns(struct writer *w)
 {
     int64_t number = -1;
     tasker_error err;
-    if (!read_turn(w->p, w->turn->lane, false, &number, &err) || number < 0 || number >= w->turn->number - 1)
-        return;
-    w->p->base.went_back = true;
-    err_set(&w->ret->error, TASKER_E_STALE,
-            "the database went back in time: lane %lld is at turn %lld there, %lld was committed",
-            (long long)w->turn->lane, (long long)number, (long long)w->turn->number - 1);
+    if (read_turn(w->p, w->turn->lane, false, &number, &err) && turns_lost(w->turn, number)) {
+        w->p->base.went_back = true;
+        (void)turn_became(w->turn, number, &w->ret->error);
+    }
 }
 
 static int64_t task_with(const struct turn *t, struct span identity)
@@ -422,23 +420,18 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
     pipe_done(&w.q);
 }
 
-enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn)
+enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err)
 {
     struct postgres *p = postgres_of(base);
     int64_t number = -1;
-    tasker_error err;
     if (turn->kind == TURN_REGISTER)
         return OUT_RETRY;  // a row that was made after all owns nothing and expires
     if (turn->kind == TURN_PLAIN)
         return OUT_UNKNOWN;
     postgres_disconnect(p);  // the old session may still be deciding: another one asks, and waits for it
     postgres_free_locks(p, turn->now, 0);
-    if (!read_turn(p, turn->lane, true, &number, &err))
+    if (!read_turn(p, turn->lane, true, &number, err))
         return OUT_UNKNOWN;
-    base->went_back = number >= 0 && number < turn->number - 1;
-    if (number == turn->number - 1)
-        return OUT_RETRY;
-    if (number == turn->number)
-        return OUT_COMMITTED;
-    return turn->kind == TURN_RETIRE && number == -1 ? OUT_COMMITTED : OUT_FENCED;
+    base->went_back = turns_lost(turn, number);
+    return turn_became(turn, number, err);
 }

@@ -117,7 +117,7 @@ enum { TURN_FENCED = -1, TURN_MISSED = -2 }; // MISSED: a row that must be there
 int sqlite_changes(struct writer *w);
 
 void sqlite_commit(struct store *base, const struct turn *turn, struct turn_result *ret);
-enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn);
+enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn, tasker_error *err);
 int sqlite_poll(struct store *base, const struct poll_want *want, int64_t now,
                 struct poll_result *ret, tasker_error *err) CHECKED;
 int sqlite_load_task(struct store *base, int64_t task_id, struct task_rows *ret,

@@ -424,18 +424,17 @@ void sqlite_commit(struct store *base, const struct turn *turn, struct turn_resu
         settle(&w, rc, committing);
 }
 
-enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn)
+enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn, tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
     int64_t number = -1;
     if (turn->kind == TURN_REGISTER)
         return OUT_RETRY; // a row that was made after all owns nothing and expires
-    if (turn->kind == TURN_PLAIN ||
-        sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number) != SQLITE_OK)
-        return OUT_UNKNOWN;
-    if (number == turn->number - 1)
-        return OUT_RETRY;
-    if (number == turn->number)
-        return OUT_COMMITTED;
-    return turn->kind == TURN_RETIRE && number == -1 ? OUT_COMMITTED : OUT_FENCED;
+    int rc = turn->kind == TURN_PLAIN
+                 ? SQLITE_OK
+                 : sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number);
+    if (rc != SQLITE_OK)
+        (void)sqlite_fail(s, rc, "the lane's row", err);
+    return turn->kind == TURN_PLAIN || rc != SQLITE_OK ? OUT_UNKNOWN
+                                                        : turn_became(turn, number, err);
 }

@@ -57,6 +57,30 @@ void turn_result_done(struct turn_result *r)
     turn_result_init(r);
 }
 
+bool turns_lost(const struct turn *turn, int64_t number)
+{
+    return number >= 0 && number < turn->number - 1;
+}
+
+enum commit_outcome turn_became(const struct turn *turn, int64_t number, tasker_error *err)
+{
+    long long lane = turn->lane, before = turn->number - 1;
+
+    if (number == turn->number - 1)
+        return OUT_RETRY;
+    if (number == turn->number || (number == -1 && turn->kind == TURN_RETIRE))
+        return OUT_COMMITTED;
+    if (turns_lost(turn, number))
+        err_set(err, TASKER_E_STALE,
+                "the database went back in time: lane %lld is at turn %lld there, %lld was "
+                "committed",
+                lane, (long long)number, before);
+    else
+        err_set(err, TASKER_E_STALE, "lane %lld was taken over, or its turn is not %lld", lane,
+                before);
+    return OUT_FENCED;
+}
+
 void poll_result_init(struct poll_result *r)
 {
     memset(r, 0, sizeof(*r));

@@ -126,6 +126,10 @@ struct turn_result {
 };
 void turn_result_init(struct turn_result *r);
 void turn_result_done(struct turn_result *r);
+// turns_lost: has the database, whose row of the lane has the turn `number` (-1: there is none), forgotten turns that it
+// had confirmed? turn_became tells from the same number what became of `turn`; of OUT_FENCED `err` says why.
+bool turns_lost(const struct turn *turn, int64_t number);
+enum commit_outcome turn_became(const struct turn *turn, int64_t number, tasker_error *err);
 
 // ------------------------------------------------------------------------------------------------------- reading
 
@@ -252,7 +256,8 @@ struct store_ops {
     void (*commit)(struct store *s, const struct turn *turn, struct turn_result *ret);
     // resolve finds out what became of a turn whose outcome is unknown: OUT_COMMITTED, OUT_RETRY (it was not), OUT_FENCED
     // (the lane's row is gone, or the database went back in time), OUT_UNKNOWN (still cannot be asked).
-    enum commit_outcome (*resolve)(struct store *s, const struct turn *turn);
+    // Of the last two `err` says why.
+    enum commit_outcome (*resolve)(struct store *s, const struct turn *turn, tasker_error *err);
     int (*poll)(struct store *s, const struct poll_want *want, int64_t now, struct poll_result *ret,
                 tasker_error *err) CHECKED;
     // changed is a cheap hint, never a query over a network: true when others have written since the last call, or have

@@ -272,19 +272,19 @@ static void unknown_outcome_is_resolved_by_the_lanes_turn(void **state)
     assert_int_equal(owner_write(&o, &none), OUT_COMMITTED);
     struct turn t = {.kind = TURN_WORK, .lane = o.lane, .now = T0, .lease_us = LEASE};
     t.number = 2;
-    assert_int_equal(ops->resolve(w->b, &t), OUT_COMMITTED);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_COMMITTED);
     t.number = 3;
-    assert_int_equal(ops->resolve(w->b, &t), OUT_RETRY);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY);
     t.number = 4; // the database is behind what it has answered: it went back in time
-    assert_int_equal(ops->resolve(w->b, &t), OUT_FENCED);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_FENCED);
     t.kind = TURN_RETIRE;
     t.number = 3;
-    assert_int_equal(ops->resolve(w->b, &t), OUT_RETRY);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY);
     struct turn takeover = {.kind = TURN_WORK, .takeover = true};
     assert_int_equal(owner_commit(&other, &takeover), OUT_COMMITTED);
-    assert_int_equal(ops->resolve(w->b, &t), OUT_COMMITTED); // it wanted to be gone
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_COMMITTED); // it wanted to be gone
     t.kind = TURN_WORK;
-    assert_int_equal(ops->resolve(w->b, &t), OUT_FENCED);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_FENCED);
     owner_end(&o);
     owner_end(&other);
 }

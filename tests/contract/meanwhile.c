@@ -14,7 +14,7 @@ static void *run(void *user)
     struct background *b = user;
     const struct store_ops *ops = b->owner->store->ops;
     if (b->resolve)
-        b->outcome = ops->resolve(b->owner->store, &b->turn);
+        b->outcome = ops->resolve(b->owner->store, &b->turn, NULL);
     else {
         ops->commit(b->owner->store, &b->turn, &b->owner->r);
         b->outcome = b->owner->r.outcome;

@@ -207,7 +207,7 @@ static void an_answer_that_was_lost_is_resolved_as_committed(void **state)
     proxy_next(x.proxy, PROXY_CUT_ANSWER);
     assert_int_equal(wire_commit(&x), OUT_UNKNOWN);
     assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 1);
-    assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn), OUT_COMMITTED);
+    assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn, NULL), OUT_COMMITTED);
     x.owner.number++;
     assert_int_equal(owner_write(&x.owner, &(struct script){0}), OUT_COMMITTED);
     wire_end(&x);
@@ -220,7 +220,7 @@ static void a_turn_that_did_not_arrive_is_resolved_and_sent_again(void **state)
     wire_begin(w, &x);
     proxy_next(x.proxy, PROXY_CUT_REQUEST);
     assert_int_equal(wire_commit(&x), OUT_UNKNOWN);
-    assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn), OUT_RETRY);
+    assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn, NULL), OUT_RETRY);
     assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 0);
     assert_int_equal(wire_commit(&x), OUT_COMMITTED);
     assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 1);
@@ -282,7 +282,7 @@ static void an_idle_connection_that_was_terminated_is_made_again(void **state)
     enum commit_outcome outcome = owner_commit(&o, &t);
     assert_true(outcome == OUT_RETRY || outcome == OUT_UNKNOWN);
     if (outcome == OUT_UNKNOWN)
-        assert_int_equal(w->a->ops->resolve(w->a, &t), OUT_RETRY);
+        assert_int_equal(w->a->ops->resolve(w->a, &t, NULL), OUT_RETRY);
     assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED); // with its statements prepared anew
     assert_int_equal(o.r.task_id_ranges, 1);
     owner_end(&o);

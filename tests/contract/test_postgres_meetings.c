@@ -237,8 +237,11 @@ static void a_database_that_went_back_in_time_is_recognised(void **state)
         assert_int_equal(o.r.outcome, rows[i].committed);
         assert_int_equal(w->a->went_back, rows[i].back);
         assert_int_equal(rows[i].back, o.r.error.code == TASKER_E_STALE && strstr(o.r.error.message, "back in time") != NULL);
-        assert_int_equal(w->a->ops->resolve(w->a, &t), rows[i].resolved);
+        tasker_error why = {0};
+        assert_int_equal(w->a->ops->resolve(w->a, &t, &why), rows[i].resolved);
         assert_int_equal(w->a->went_back, rows[i].back);
+        assert_int_equal(rows[i].back, strstr(why.message, "back in time") != NULL);
+        assert_int_equal(why.code, rows[i].resolved == OUT_FENCED ? TASKER_E_STALE : 0);
     }
     owner_end(&o);
 }

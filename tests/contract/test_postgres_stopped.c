@@ -165,7 +165,7 @@ static void an_unknown_turn_whose_session_never_ends_is_known_after_two_leases(v
     PGconn *c = stop_in_turn(w->uri, o.lane, 0);
     struct turn t = {.kind = TURN_WORK, .lane = o.lane, .number = 1, .now = T0, .lease_us = LEASE};
     pass_two_leases(w);
-    assert_int_equal(w->a->ops->resolve(w->a, &t), OUT_RETRY);
+    assert_int_equal(w->a->ops->resolve(w->a, &t, NULL), OUT_RETRY);
     wait_dead(w, c);
     PQfinish(c);
     owner_end(&o);

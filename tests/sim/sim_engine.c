@@ -238,7 +238,7 @@ static void commit(struct sim *s, struct sim_engine *e)
         return;
     }
     if (what == 2) {  // the connection broke before the commit arrived
-        r->outcome = e->turn->kind == TURN_REGISTER ? OUT_RETRY : s->store->ops->resolve(s->store, e->turn);
+        r->outcome = e->turn->kind == TURN_REGISTER ? OUT_RETRY : s->store->ops->resolve(s->store, e->turn, NULL);
         r->task_id_ranges = r->step_id_ranges = r->claimed_count = r->offer_count = r->request_count = 0;
         return;
     }
@@ -249,7 +249,7 @@ static void commit(struct sim *s, struct sim_engine *e)
         r->outcome = OUT_UNKNOWN;
         lane_outcome(e->lane, s->now, r);
         turn_result_init(&empty);
-        empty.outcome = s->store->ops->resolve(s->store, e->turn);
+        empty.outcome = s->store->ops->resolve(s->store, e->turn, NULL);
         turn_result_done(r);
         *r = empty;
     }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,6 +18,7 @@ static struct rig r;
 static struct template *tpl;
 static struct doubt doubt;
 static int broken;           // so many commits break: the connection is lost with them on their way
+static int away;             // so many questions are not answered either, each for a reason of its own
 static struct store network; // what is between the lane and rig_store
 
 static void commit(struct store *s, const struct turn *t, struct turn_result *ret)
@@ -25,15 +27,20 @@ static void commit(struct store *s, const struct turn *t, struct turn_result *re
     if (broken > 0) {
         broken--;
         ret->outcome = OUT_UNKNOWN;
+        err_set(&ret->error, TASKER_E_IO, "the connection broke");
         return;
     }
     rig_store->ops->commit(rig_store, t, ret);
 }
 
-static enum commit_outcome resolve(struct store *s, const struct turn *t)
+static enum commit_outcome resolve(struct store *s, const struct turn *t, tasker_error *err)
 {
     (void)s;
-    return rig_store->ops->resolve(rig_store, t);
+    if (away > 0) {
+        err_set(err, TASKER_E_IO, "no connection, %d", away--);
+        return OUT_UNKNOWN;
+    }
+    return rig_store->ops->resolve(rig_store, t, err);
 }
 
 static int64_t tasks(void)
@@ -82,6 +89,7 @@ static int begin(void **state)
     network.ops = &ops;
     doubt = (struct doubt){0};
     broken = 1;
+    away = 0;
     tpl = rig_template(HEAD("outcome") STEP("a", "A", ""));
     rig_open(&r, "1/1");
     rig_start(&r);
@@ -160,12 +168,35 @@ static void a_submission_committed_unheard_by_a_lane_that_is_gone_is_one_task(vo
     assert_int_equal(rig_state(r.told[n].id, NULL), ST_IN_PROGRESS);
 }
 
+static void the_newest_reason_counts_while_nobody_can_be_asked(void **state)
+{
+    (void)state;
+    rig_submit(&r, tpl);
+    const struct turn *t = submitted_turn();
+    r.result.outcome = OUT_COMMITTED;
+    away = 3;
+    for (int left = 3; left > 0; left--) {
+        char why[40];
+        carry_out(t);
+        assert_int_equal(r.result.outcome, OUT_UNKNOWN);
+        (void)snprintf(why, sizeof(why), "no connection, %d", left);
+        assert_string_equal(r.result.error.message, why);
+        rig_now += 2 * SECOND;
+        t = lane_step(r.lane, rig_now);
+        assert_non_null(t);
+    }
+    carry_out(t);
+    assert_int_equal(r.result.outcome, OUT_COMMITTED);
+    assert_int_equal(tasks(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_turn_that_arrives_after_it_was_asked_for_is_not_done_twice, begin, end),
         cmocka_unit_test_setup_teardown(a_lane_taken_over_is_fenced_also_when_its_turn_was_in_doubt, begin, end),
         cmocka_unit_test_setup_teardown(a_submission_committed_unheard_by_a_lane_that_is_gone_is_one_task, begin, end),
+        cmocka_unit_test_setup_teardown(the_newest_reason_counts_while_nobody_can_be_asked, begin, end),
     };
     return cmocka_run_group_tests_name("unknown outcomes", tests, NULL, NULL);
 }
