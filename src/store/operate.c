@@ -71,6 +71,45 @@ int build_id(struct build *b, int64_t *ret, tasker_error *err)
     return rc;
 }
 
+// ---- transitions
+
+static const struct {
+    const char *flip, *put;
+} moves[] = {
+#define ROW(kind, table, id)                                                                                           \
+    [kind] = {"UPDATE " table " SET most_recent = {false}, updated_at = ? WHERE " id " = ? AND most_recent = {true}",  \
+              "INSERT INTO " table "(from_state, to_state, metadata, sort_key, most_recent, " id ", created_at,"       \
+              " updated_at) SELECT ?, ?, {json}, coalesce(max(sort_key), 0) + 10, {true}, ?, ?, ? FROM " table         \
+              " WHERE " id " = ?"}
+    ROW(MOVES_TASK, "tasker_task_transitions", "task_id"),
+    ROW(MOVES_STEP, "tasker_workflow_step_transitions", "workflow_step_id"),
+#undef ROW
+};
+
+int operate_move(struct inquiry *a, enum mover kind, int64_t id, enum state from, enum state to, struct span metadata,
+                 int64_t after, int64_t *ret_flipped, tasker_error *err)
+{
+    CLEANUP(build_done) struct build flip;
+    CLEANUP(build_done) struct build put;
+    int64_t at = after > a->now ? after : a->now;
+
+    build_init(&flip, a);
+    build_add(&flip, moves[kind].flip);
+    build_time(&flip, a->now);
+    build_int(&flip, id);
+    build_init(&put, a);
+    build_add(&put, moves[kind].put);
+    build_text(&put, span_of(state_names[from]));
+    build_text(&put, span_of(state_names[to]));
+    build_text(&put, metadata);
+    build_int(&put, id);
+    build_time(&put, at);
+    build_time(&put, at);
+    build_int(&put, id);
+    int rc = build_run(&flip, ret_flipped, err);
+    return rc == 0 ? build_run(&put, NULL, err) : rc;
+}
+
 // ---- the catalogue
 
 static const struct {

@@ -6,6 +6,7 @@
 #ifndef STORE_OPERATE_H
 #define STORE_OPERATE_H
 
+#include "model/state.h"
 #include "store/query_build.h"
 
 #define NAME_CHARS 64         // of systems and types of annotations
@@ -26,6 +27,14 @@ int given_words(const struct inquiry *a, const char *name, size_t max, bool requ
 
 // build_id runs a statement that returns an id to its end: *ret is 0 when it gave no row.
 int build_id(struct build *b, int64_t *ret, tasker_error *err) CHECKED;
+
+// operate_move writes the next transition of a task or a step: what was most recent is so no longer, and the new row's sort
+// key is ten above the highest, its time that of the operation, but not before `after`, the time of the row before: another
+// clock may have been ahead. ret_flipped (may be NULL) is how many rows were most recent. Whether the move is legal the
+// caller knows.
+enum mover { MOVES_TASK, MOVES_STEP };
+int operate_move(struct inquiry *a, enum mover kind, int64_t id, enum state from, enum state to, struct span metadata,
+                 int64_t after, int64_t *ret_flipped, tasker_error *err) CHECKED;
 
 // A row of the catalogue by its name, which is unique. catalogue_find: *ret 0 when there is none. catalogue_put also
 // creates it, with the description (which may be absent) and the time of the operation.

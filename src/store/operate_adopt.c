@@ -273,20 +273,6 @@ static int lost_race(struct adoption *x, tasker_error *err)
     return TASKER_E_CONFLICT;
 }
 
-static int flip(struct inquiry *a, struct adoption *x, tasker_error *err)
-{
-    CLEANUP(build_done) struct build b;
-    int64_t hit = 0;
-
-    build_init(&b, a);
-    build_add(&b, "UPDATE tasker_task_transitions SET most_recent = {false}, updated_at = ? WHERE task_id = ?"
-                  " AND most_recent = {true}");
-    build_time(&b, a->now);
-    build_int(&b, x->id);
-    int rc = build_run(&b, &hit, err);
-    return rc == 0 && hit != (x->task.row_count > 0) ? lost_race(x, err) : rc;
-}
-
 static void write_words(struct buf *b, const char *key, struct span text)
 {
     jw_key(b, key);
@@ -295,9 +281,9 @@ static void write_words(struct buf *b, const char *key, struct span text)
 
 static int start(struct inquiry *a, struct adoption *x, tasker_error *err)
 {
-    CLEANUP(build_done) struct build b;
     CLEANUP(buf_done) struct buf meta;
     const char *engine = arena_dup(&a->arena, x->engine.p, x->engine.len);
+    int64_t flipped = 0;
 
     buf_init(&meta, METADATA_MAX);
     jw_open(&meta, '{');
@@ -310,16 +296,10 @@ static int start(struct inquiry *a, struct adoption *x, tasker_error *err)
     jw_close(&meta, '}');
     if (buf_failed(&meta) || engine == NULL)
         return err_nomem(err);
-    build_init(&b, a);
-    build_add(&b, "INSERT INTO tasker_task_transitions(to_state, from_state, metadata, sort_key, most_recent, task_id,"
-                  " created_at, updated_at) SELECT 'in_progress', 'pending', {json}, coalesce(max(sort_key), 0) + 10,"
-                  " {true}, ?, ?, ? FROM tasker_task_transitions WHERE task_id = ?");
-    build_text(&b, buf_view(&meta));
-    build_int(&b, x->id);
-    build_time(&b, a->now);
-    build_time(&b, a->now);
-    build_int(&b, x->id);
-    return build_run(&b, NULL, err);
+    size_t n = x->task.row_count;
+    int rc = operate_move(a, MOVES_TASK, x->id, ST_PENDING, ST_IN_PROGRESS, buf_view(&meta),
+                          n > 0 ? x->task.rows[n - 1].at : 0, &flipped, err);
+    return rc == 0 && flipped != (n > 0) ? lost_race(x, err) : rc;
 }
 
 static int enqueue(struct inquiry *a, const struct adoption *x, tasker_error *err)
@@ -353,8 +333,6 @@ static int take(struct inquiry *a, struct adoption *x, tasker_error *err)
     x->made_steps = x->task.step_count == 0 ? x->tpl->step_count : 0;
     if (rc == 0 && x->made_steps > 0)
         rc = adopt_make_steps(a, x->id, x->tpl, err);
-    if (rc == 0)
-        rc = flip(a, x, err);
     if (rc == 0)
         rc = start(a, x, err);
     if (rc == 0)

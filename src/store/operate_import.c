@@ -6,14 +6,14 @@
 // references between rows, and the template_id in the metadata of the task's transitions, by which engines know what
 // the task began with (null when the document has no such template). All else is written as it stands.
 //
-// No row of our queue is written, and of an unfinished task the newest transition says "released" as after task.release:
+// No row of our queue is written, and an unfinished task is left as task.release would leave it (operate_import_end.c):
 // no engine touches it, and no command gives it to one, until somebody adopts it.
 #include <string.h>
 
 #include "model/state.h"
 #include "model/template.h"
 #include "store/document.h"
-#include "store/operate.h"
+#include "store/operate_import.h"
 
 #define METADATA_MAX ((size_t)2 << 20)
 
@@ -243,14 +243,11 @@ static const struct {
     [PART_ANNOTATIONS] = {{"task_id", the_task}, {"annotation_type_id", the_type}},
 };
 
-// Where an engine has the task that is exported, it has written so in its newest row, and would be obeyed here too.
+// An engine's newest row says that it has the task. One in progress gets a row behind it, one that is pending can not.
 static bool to_be_released(const struct json *row, const struct json *metadata)
 {
-    struct span to = text_of(row, "to_state");
-    bool unfinished = span_is(to, state_names[ST_PENDING]) || span_is(to, state_names[ST_IN_PROGRESS]);
-
-    return unfinished && json_get(row, "most_recent")->truth && json_get(metadata, "engine") != NULL &&
-           json_get(metadata, "released") == NULL;
+    return span_is(text_of(row, "to_state"), state_names[ST_PENDING]) && json_get(row, "most_recent")->truth &&
+           json_get(metadata, "engine") != NULL && json_get(metadata, "released") == NULL;
 }
 
 // The metadata with the id of the template here in place of the one there, and saying that no engine has the task.
@@ -439,18 +436,10 @@ static int put_all(struct inquiry *a, struct import *x, tasker_error *err)
     return rc;
 }
 
-static struct span state_of(const struct json *document)
-{
-    const struct json *row = document_first(document, PART_TASK_TRANSITIONS);
-
-    while (row != NULL && !json_get(row, "most_recent")->truth)
-        row = row->next;
-    return row == NULL ? SPAN("pending") : text_of(row, "to_state");
-}
-
 int operate_task_import(struct inquiry *a, tasker_error *err)
 {
     struct import x = {.document = json_get(a->args, "document")};
+    struct import_end end = {.state = ST_PENDING};
     int rc = document_check(&a->arena, x.document, err);
 
     if (rc == 0)
@@ -458,16 +447,17 @@ int operate_task_import(struct inquiry *a, tasker_error *err)
     if (rc == 0)
         rc = put_all(a, &x, err);
     if (rc == 0)
+        rc = import_end(a, x.task, &end, err);
+    if (rc == 0)
         rc = operate_commit(a, err);
     if (rc < 0)
         return rc;
-    struct span state = state_of(x.document);
     jw_open(a->out, '{');
     jw_kint(a->out, "task_id", x.task);
     jw_kint(a->out, "exported_task_id", int_of(document_first(x.document, PART_TASK), "task_id"));
-    jw_key(a->out, "state");
-    jw_strn(a->out, state.p, state.len);
+    jw_kstr(a->out, "state", state_names[end.state]);
     jw_kint(a->out, "steps", (int64_t)x.step_count);
+    jw_kint(a->out, "taken_back", (int64_t)end.taken_back);
     jw_close(a->out, '}');
     return 0;
 }

@@ -67,11 +67,14 @@ json "a failed task is explained there" '.code == "failed"'
 t task import "$waiting.json" --json
 waiting_there=$(jq -r .task_id "$out")
 # One that was in progress elsewhere, as an engine there wrote it.
-jq '.task.identity_hash = "W-2" | .task_transitions = [{id: 1, from_state: "pending", to_state: "in_progress", sort_key: 10,
-    most_recent: true, metadata: {engine: "elsewhere", template_id: .templates[0].template_id}, created_at: .task.created_at,
-    updated_at: .task.created_at}]' "$waiting.json" >begun.json
+jq '.task.identity_hash = "W-2" | .task.created_at as $at |
+    {id: 1, from_state: "pending", to_state: "in_progress", sort_key: 10, most_recent: true, created_at: $at, updated_at: $at} as $row |
+    .task_transitions = [$row + {metadata: {engine: "elsewhere", template_id: .templates[0].template_id}}] |
+    .step_transitions = [$row + {metadata: {engine: "elsewhere", attempt: 1}, workflow_step_id: .steps[0].workflow_step_id}]
+    ' "$waiting.json" >begun.json
 t task import begun.json --json
 begun_there=$(jq -r .task_id "$out")
+json "what was in progress is taken back" '.state == "pending" and .taken_back == 1'
 engine
 t run other.yaml
 is "an engine runs what is its own" "$rc" 0
@@ -81,12 +84,15 @@ is "it is in no queue" "$(rows "SELECT count(*) FROM tasker_core_active WHERE ta
 t task adopt "$waiting_there"
 is "until it is adopted" "$rc" 0
 succeeds "then it runs" eventually state_is "$waiting_there" complete
-for command in cancel retry resolve release adopt; do
+for command in cancel retry resolve release; do
     t task $command "$begun_there"
-    is "$command refuses one that was in progress" "$rc" 65
+    is "$command refuses one that was in progress elsewhere" "$rc" 65
 done
-is "and it stays as it was" "$("$tasker" task export "$begun_there" | jq -cS "$without_ids")" \
-    "$(jq -cS '.task_transitions[0].metadata.released = true | '"$without_ids" begun.json)"
+t task adopt "$begun_there"
+is "it is adopted as well" "$rc" 0
+succeeds "and its step, which was under way, runs again" eventually state_is "$begun_there" complete
+t db verify
+is "and all of it can have happened" "$rc" 0
 
 jq '.steps[1].attempts = "two"' "$waiting.json" >wrong.json
 t task import wrong.json
