@@ -126,15 +126,17 @@ int request_template(struct request *r, const tasker_text *registered, struct ar
 // `named` also says which task it is.
 void progress_print(const struct cli *c, const struct json *event, bool named);
 
-// trouble_watch begins to say what keeps the engine of `t` from its work, until trouble_done, which must come before
-// tasker_close. Nothing is said with --json.
+// trouble_watch begins to say what keeps the engine of `t` from its work, that it is over, and that the database has lost
+// commits, until trouble_done, which must come before tasker_close. Nothing is said with --json.
 struct trouble {
     const struct cli *c;
     tasker *t;
     pthread_t thread;
     int over; // eventfd: readable when the watch is to end
     bool running;
-    int64_t seen_at; // of the engine's error at the last question
+    tasker_events *events; // of the database
+    int64_t seen_at;       // of the engine's error at the last question, 0: none that lasts
+    int64_t over_at;       // when the last trouble was over
     char said[256];
 };
 void trouble_watch(struct trouble *w, const struct cli *c, tasker *t);

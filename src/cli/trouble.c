@@ -5,6 +5,7 @@
 // task: the engine tries again until it is over. Whoever sits in front of it should know. A thread
 // of its own asks for the engine's last error and says what lasts longer than one question, once.
 // The answer comes from memory: an engine that has nothing to do asks its database next to nothing.
+// Events tell when the database is back, and that it has lost what it had confirmed.
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,26 +15,62 @@
 #include "cli/cli.h"
 
 #define ASK_MS 1000 // how often
+#define EVENTS "engine.database_back,engine.database_went_back"
 // An error is as old as the turn that it ended, which may have waited for a lock.
 #define FRESH_US (15 * US_PER_SECOND)
 
-// One question. What has failed again since the last one is said.
+static int64_t time_of(const struct json *object, const char *key)
+{
+    int64_t at;
+
+    return time_parse(json_text(object, key), &at) ? at : 0;
+}
+
+static void hear_event(struct trouble *w, const struct json *event)
+{
+    int64_t at = time_of(event, "timestamp");
+
+    if (span_is(json_text(event, "event"), "engine.database_went_back")) {
+        struct span why = json_text(event, "error");
+        note(w->c, "… commits are lost, steps may run again: %.*s", (int)why.len, why.p);
+    } else if (w->said[0] != '\0') {
+        note(w->c, "… the database is back");
+        w->said[0] = '\0';
+    }
+    w->over_at = at > w->over_at ? at : w->over_at;
+}
+
+static void hear(struct trouble *w)
+{
+    const struct json *event;
+    tasker_text *text;
+
+    while (tasker_events_next(w->events, 0, &text, NULL) > 0) {
+        CLEANUP(arena_done) struct arena arena;
+        struct span data = {tasker_text_data(text), tasker_text_size(text)};
+        arena_init(&arena);
+        if (json_parse(&arena, data, &event, NULL) == 0)
+            hear_event(w, event);
+        tasker_text_free(text);
+    }
+}
+
+// One question. What has failed again since the last one is said, unless it is over.
 static void ask(struct trouble *w)
 {
     CLEANUP(arena_done) struct arena arena;
     const struct json *engine;
     tasker_text *text;
-    int64_t at;
 
     arena_init(&arena);
     if (cli_call(w->t, "engine.status", NULL, &arena, &text, &engine, NULL) < 0)
         return;
+    hear(w);
     struct span why = json_text(engine, "last_error");
-    if (!time_parse(json_text(engine, "last_error_at"), &at))
-        at = 0;
-    bool again = at != w->seen_at && w->seen_at != 0, fresh = clock_real_us() - at < FRESH_US;
-    w->seen_at = at;
-    if (again && fresh && !span_is(why, w->said)) {
+    int64_t at = time_of(engine, "last_error_at");
+    bool again = at != w->seen_at && w->seen_at != 0 && at > w->over_at;
+    w->seen_at = at > w->over_at ? at : 0;
+    if (again && clock_real_us() - at < FRESH_US && !span_is(why, w->said)) {
         snprintf(w->said, sizeof(w->said), "%.*s", (int)why.len, why.p);
         note(w->c, "… still trying: %s", w->said);
     }
@@ -47,6 +84,7 @@ static void *watch(void *arg)
 
     while (poll(&over, 1, ASK_MS) == 0)
         ask(w);
+    hear(w);
     return NULL;
 }
 
@@ -55,7 +93,8 @@ void trouble_watch(struct trouble *w, const struct cli *c, tasker *t)
     sigset_t all, old;
 
     *w = (struct trouble){.c = c, .t = t, .over = -1};
-    if (c->json || (w->over = eventfd(0, EFD_CLOEXEC)) < 0)
+    if (c->json || tasker_events_open(t, EVENTS, "live", &w->events, NULL) < 0 ||
+        (w->over = eventfd(0, EFD_CLOEXEC)) < 0)
         return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); // signals are for the thread that asks for them
@@ -69,6 +108,8 @@ void trouble_done(struct trouble *w)
         pthread_join(w->thread, NULL);
     if (w->over >= 0)
         close(w->over);
+    tasker_events_close(w->events);
+    w->events = NULL;
     w->running = false;
     w->over = -1;
 }

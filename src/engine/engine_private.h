@@ -9,7 +9,8 @@
 //   hub.c            subscribers of live events
 //
 // Locks, never held two at a time except store_lock inside none: `lock` (intakes, tickets, numbers), `desk_lock`,
-// `hub_lock`, `reader_lock`, `store_lock` (only when the database has one connection for all), `template_lock`.
+// `hub_lock`, `reader_lock`, `store_lock` (only when the database has one connection for all), `template_lock`. But what is
+// told of the database is published (hub_lock) under `lock`.
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
 
@@ -67,6 +68,9 @@ struct subscriber {
     struct list link;
 };
 
+// What a lane can not do when it can not reach the database. Reading may work where writing does not.
+enum cut_off { CUT_OFF_WRITING = 1, CUT_OFF_READING = 2 };
+
 // A lane and the thread that drives it, with a connection of its own.
 struct lane_thread {
     struct engine *engine;
@@ -77,8 +81,7 @@ struct lane_thread {
     bool running;                  // the thread was started
     int64_t last_now, last_monotonic;
     struct doubt doubt;
-    bool cut_off;                  // the database can not be reached
-    int64_t cut_off_at;
+    unsigned cut_off;              // the database can not be reached: enum cut_off, as bits
     // under engine.lock:
     pthread_cond_t wake;
     struct list intake;
@@ -108,6 +111,7 @@ struct engine {
     uint32_t turn_waiters;
     size_t next_lane;              // gets the next submission
     size_t cut_off;                // lanes that can not reach the database
+    int64_t cut_off_at;            // when the first of them could not
     size_t lanes_stopped;
     char last_error[256];
     int64_t last_error_at;

@@ -75,6 +75,50 @@ static void feed(struct lane_thread *t, struct lane_input *in)
     lane_input_free(in);
 }
 
+// ---------------------------------------------------------------------------------------- what is said of the database
+
+// What subscribers hear of the database itself; `since` 0: nothing of that.
+static void tell(struct engine *e, enum note_kind kind, int64_t now, const char *why, int64_t since)
+{
+    if (!(__atomic_load_n(&e->wanted, __ATOMIC_RELAXED) & (UINT64_C(1) << kind)))
+        return;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    jw_open(&b, '{');
+    jw_kstr(&b, "event", note_names[kind]);
+    jw_kstr(&b, "engine", e->options.name);
+    jw_ktime(&b, "timestamp", now);
+    if (why)
+        jw_kstr(&b, "error", why);
+    if (since)
+        jw_ktime(&b, "since", since);
+    jw_close(&b, '}');
+    struct blob *event = buf_failed(&b) ? NULL : blob_new(buf_view(&b).p, b.len);
+    buf_done(&b);
+    if (event)
+        hub_publish(e, note_names[kind], event);
+}
+
+// The first lane that can not reach the database, and the last that can again, speak for the engine. They do so under the
+// lock, so that their events come in the order of what happened.
+static void note_reach(struct lane_thread *t, unsigned cut_off, const tasker_error *why)
+{
+    struct engine *e = t->engine;
+    bool before = t->cut_off != 0, lost = cut_off != 0;
+    t->cut_off = cut_off;
+    if (lost == before)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->cut_off += lost ? 1 : (size_t)-1;
+    if (lost && e->cut_off == 1) {
+        e->cut_off_at = t->last_now;
+        tell(e, NOTE_DATABASE_LOST, t->last_now, why->message, 0);
+    } else if (!lost && e->cut_off == 0) {
+        tell(e, NOTE_DATABASE_BACK, t->last_now, NULL, e->cut_off_at);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
 // ------------------------------------------------------------------------------------------------------ loading
 
 static void load_task(struct lane_thread *t, const struct action *a)
@@ -168,6 +212,17 @@ static void find_gone(struct lane_thread *t, struct lane_input *in)
     }
 }
 
+// An idle engine writes nothing: only its looks at what others did tell it that the database is away.
+static void note_poll(struct lane_thread *t, int rc, const tasker_error *err)
+{
+    if (rc < 0)
+        note_error(t, err);
+    if (rc == 0)
+        note_reach(t, t->cut_off & ~(unsigned)CUT_OFF_READING, NULL);
+    else if (rc == TASKER_E_IO)
+        note_reach(t, t->cut_off | CUT_OFF_READING, err);
+}
+
 static void poll_others(struct lane_thread *t, const struct action *a)
 {
     struct lane_input *in = lane_input_new(IN_POLLED);
@@ -182,9 +237,8 @@ static void poll_others(struct lane_thread *t, const struct action *a)
             poll_result_init(in->polled.found);
             lane_poll_want(t->lane, &want);
             in->polled.rc = t->store->ops->poll(t->store, &want, lane_now(t), in->polled.found, &err);
+            note_poll(t, in->polled.rc, &err);
         }
-        if (in->polled.rc < 0)
-            note_error(t, &err);
     }
     unlock_store(t);
     if (in->polled.found && in->polled.rc == 0)
@@ -288,41 +342,6 @@ static bool take_intake(struct lane_thread *t)
     return go_on;
 }
 
-// What subscribers hear of the database itself.
-static void tell(struct lane_thread *t, enum note_kind kind, const char *why)
-{
-    if (!(__atomic_load_n(&t->engine->wanted, __ATOMIC_RELAXED) & (UINT64_C(1) << kind)))
-        return;
-    struct buf b;
-    buf_init(&b, 1 << 16);
-    jw_open(&b, '{');
-    jw_kstr(&b, "event", note_names[kind]);
-    jw_kstr(&b, "engine", t->engine->options.name);
-    jw_ktime(&b, "timestamp", t->last_now);
-    jw_kstr(&b, "error", why);
-    jw_ktime(&b, "since", t->cut_off_at);
-    jw_close(&b, '}');
-    struct blob *event = buf_failed(&b) ? NULL : blob_new(buf_view(&b).p, b.len);
-    buf_done(&b);
-    if (event)
-        hub_publish(t->engine, note_names[kind], event);
-}
-
-// A lane that can not reach the database, and one that can again.
-static void note_reach(struct lane_thread *t, const struct turn_result *r)
-{
-    bool lost = (r->outcome == OUT_RETRY || r->outcome == OUT_UNKNOWN) && r->error.code != TASKER_E_BUSY;
-    if (lost == t->cut_off)
-        return;
-    t->cut_off = lost;
-    if (lost)
-        t->cut_off_at = t->last_now;
-    tell(t, lost ? NOTE_DATABASE_LOST : NOTE_DATABASE_BACK, lost ? r->error.message : NULL);
-    pthread_mutex_lock(&t->engine->lock);
-    t->engine->cut_off += lost ? 1 : (size_t)-1;
-    pthread_mutex_unlock(&t->engine->lock);
-}
-
 // Does the turn write what lanes of other processes wait for?
 static bool wakes_others(const struct turn *turn)
 {
@@ -352,9 +371,10 @@ static void commit(struct lane_thread *t, const struct turn *turn, struct turn_r
     if (r->outcome == OUT_COMMITTED && wakes_others(turn))
         ops->hint(t->store);
     unlock_store(t);
-    note_reach(t, r);
+    bool lost = (r->outcome == OUT_RETRY || r->outcome == OUT_UNKNOWN) && r->error.code != TASKER_E_BUSY;
+    note_reach(t, lost ? t->cut_off | CUT_OFF_WRITING : 0, &r->error);
     if (r->outcome == OUT_FENCED && t->store->went_back)
-        tell(t, NOTE_DATABASE_WENT_BACK, r->error.message);
+        tell(t->engine, NOTE_DATABASE_WENT_BACK, t->last_now, r->error.message, 0);
     if (noted || rc < 0)
         note_error(t, &err);
 }
