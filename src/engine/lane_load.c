@@ -11,7 +11,7 @@ static struct task *rebuild(struct task_rows *r, struct template *tpl, struct ar
                             .tpl = tpl,
                             .context = r->context,
                             .state = r->state,
-                            .has_row = r->sort_key > 0,
+                            .has_row = r->has_row,
                             .priority = r->priority,
                             .suspect = r->suspect,
                             .active = r->active,
@@ -32,7 +32,7 @@ static struct task *rebuild(struct task_rows *r, struct template *tpl, struct ar
             return NULL;
         im.steps[at] = (struct step_image){.id = s->step_id,
                                            .state = s->state,
-                                           .has_row = s->sort_key > 0,
+                                           .has_row = s->has_row,
                                            .retryable = s->retryable,
                                            .sort_key = s->sort_key,
                                            .attempts = s->attempts,

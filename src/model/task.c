@@ -80,9 +80,9 @@ struct span meta_text(struct decision *d, const struct meta *m)
 // -------------------------------------------------------------------------------------------------- rows
 
 // A row of an owner that has one in this very turn replaces it as the current one; an older one is flipped.
-static bool supersede(struct decision *d, uint64_t serial, uint32_t change, int32_t sort_key)
+static bool supersede(struct decision *d, uint64_t serial, uint32_t change, enum state row_state)
 {
-    if (sort_key == 0)
+    if (row_state == ST_NONE)
         return false;
     if (serial != d->serial)
         return true;
@@ -92,7 +92,7 @@ static bool supersede(struct decision *d, uint64_t serial, uint32_t change, int3
 
 static void step_row(struct decision *d, struct tstep *s, enum state to, int64_t at, struct span metadata)
 {
-    bool flip = supersede(d, s->row_serial, s->row_change, s->sort_key);
+    bool flip = supersede(d, s->row_serial, s->row_change, s->row_state);
     struct change *c = decision_change(d, CH_STEP_ROW);
     if (!c)
         return;
@@ -114,7 +114,7 @@ static void step_row(struct decision *d, struct tstep *s, enum state to, int64_t
 
 static void task_row(struct decision *d, struct task *t, enum state to, struct span metadata)
 {
-    bool flip = supersede(d, t->row_serial, t->row_change, t->sort_key);
+    bool flip = supersede(d, t->row_serial, t->row_change, t->row_state);
     struct change *c = decision_change(d, CH_TASK_ROW);
     if (!c)
         return;

@@ -24,6 +24,7 @@ static int read_task(struct pipe *q, const PGresult *res, struct task_rows *r, t
     r->named_task_id = (int32_t)pg_int_at(res, 0, 0);
     r->context = blob_or(q, res, 1, SPAN("{}"));
     r->state = pg_null_at(res, 0, 2) ? ST_PENDING : (uint8_t)state_from_name(pg_span_at(res, 0, 2));
+    r->has_row = !pg_null_at(res, 0, 2);
     r->sort_key = (int32_t)pg_int_at(res, 0, 3);
     r->started_at = pg_time_at(res, 0, 4);
     r->active = !pg_null_at(res, 0, 5);
@@ -54,6 +55,7 @@ static void read_step(struct pipe *q, const PGresult *res, size_t row, struct ar
     s->state = ST_PENDING;
     if (!pg_null_at(res, row, 12)) {
         s->state = (uint8_t)state_from_name(pg_span_at(res, row, 12));
+        s->has_row = true;
         s->sort_key = (int32_t)pg_int_at(res, row, 13);
         s->state_at = pg_time_at(res, row, 14);
         s->metadata = pg_keep(q, a, res, row, 15);

@@ -38,6 +38,7 @@ static int load_state(struct sqlite *s, struct task_rows *r)
     sql_int(&q, r->task_id);
     if (sql_row(&q)) {
         r->state = (uint8_t)state_from_name(sql_span_at(&q, 0));
+        r->has_row = true;
         r->sort_key = (int32_t)sql_int_at(&q, 1);
         sql_end(&q);
     }
@@ -91,6 +92,7 @@ static void read_step(struct sql *q, struct arena *a, struct step_rows *s)
     s->state = ST_PENDING;
     if (!sql_null_at(q, 12)) {
         s->state = (uint8_t)state_from_name(sql_span_at(q, 12));
+        s->has_row = true;
         s->sort_key = (int32_t)sql_int_at(q, 13);
         s->state_at = sql_time_at(q, 14);
         s->metadata = sql_keep(q, a, 15);

@@ -196,7 +196,8 @@ struct step_rows {
     int32_t retry_limit, attempts, backoff_seconds;  // NULLs as 3, 0, -1
     int64_t last_attempted_at, processed_at;         // 0: NULL
     uint8_t state;                                   // of the most recent row, ST_PENDING when none
-    int32_t sort_key;                                // of that row, 0 when none
+    bool has_row;                                    // there is one
+    int32_t sort_key;                                // of that row: 0 may be that of a first one by the Rails engine
     int64_t state_at;
     struct span metadata;
     bool has_inputs;
@@ -212,6 +213,7 @@ struct task_rows {
     int64_t task_id;
     int32_t named_task_id;
     uint8_t state;
+    bool has_row;
     int32_t sort_key;
     struct blob *context;  // owned until taken
     int64_t started_at;    // of the latest in_progress row, 0: none

@@ -152,6 +152,27 @@ static void an_adopted_task_runs_to_its_end(void **state)
     assert_int_equal(adopt(500), TASKER_E_STATE);
 }
 
+// It writes "pending" when it makes a step, and some versions of it begin to count at 0.
+static void a_first_row_whose_sort_key_is_0_is_a_row(void **state)
+{
+    (void)state;
+    register_yaml(CHAIN);
+    rails_task(500);
+    rails_task_row(500, "pending");
+    beside("UPDATE tasker_task_transitions SET sort_key = 0 WHERE task_id = 500");
+    for (int64_t step = 5001; step <= 5003; step++)
+        rails_step_row(step, "pending");
+    beside("UPDATE tasker_workflow_step_transitions SET sort_key = 0 WHERE workflow_step_id BETWEEN 5001 AND 5003");
+    tasker_worker *w = open_worker("Work", 2);
+    assert_int_equal(adopt(500), 0);
+    assert_string_equal(work(w, 500), "complete");
+    ended(500);
+    assert_int_equal(step_rows(5001), 3);
+    assert_int_equal(beside_number("SELECT max(sort_key) FROM tasker_workflow_step_transitions WHERE workflow_step_id = 5001"), 20);
+    assert_int_equal(beside_number("SELECT count(*) FROM tasker_workflow_step_transitions WHERE workflow_step_id BETWEEN 5001"
+                                   " AND 5003 AND most_recent"), 3);
+}
+
 static void what_rails_has_done_stays_done(void **state)
 {
     tasker_text *text = NULL;
@@ -400,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         S(a_released_task_is_pending_and_nobody_here_runs_it),
         S(an_adopted_task_runs_to_its_end),
+        S(a_first_row_whose_sort_key_is_0_is_a_row),
         S(what_rails_has_done_stays_done),
         S(a_step_in_error_waits_as_rails_has_asked),
         S(attempts_that_rails_has_used_up_end_the_task_until_somebody_says_otherwise),
