@@ -139,6 +139,8 @@ typedef struct tasker tasker;
  *   "template_limits"             {"namespace/name": n, ...}: steps of a template's tasks that run at once
  *   "queue_limit"                 submissions and commands that may wait; beyond it they answer TASKER_E_BUSY
  *                                 (default 8192)
+ *   "database_timeout_seconds"    how long submissions and commands wait for a database that does not take them: locked,
+ *                                 read-only, full, away (default 30; 0: no limit)
  *   "default_step_timeout_seconds"  for templates that give none (default 0: no limit)
  *   "default_task_timeout_seconds"  likewise
  *   "start_row_delay_ms"          a step that finishes sooner writes its start and its end together (default 50)
@@ -190,7 +192,13 @@ TASKER_API TASKER_CHECKED int tasker_register(tasker *t, const char *text, size_
  * "bypass_steps", "requested_at", "priority" ("critical", "high", "normal", "low"), "run_at" (ISO 8601),
  * "timeout_seconds", "identity" (custom identity, at most 128 characters), "identity_strategy", "if_exists" ("refuse",
  * or "return": the first task's id instead of TASKER_E_DUPLICATE). Returns once the task is durable; safe to call from
- * many threads, which then share commits. TASKER_E_BUSY: the queue is full, nothing happened.
+ * many threads, which then share commits.
+ *
+ * TASKER_E_BUSY: nothing was written and nothing will be; the queue is full, or the database took nothing for
+ * "database_timeout_seconds", and `err` says why. TASKER_E_TIMEOUT: that time passed too, but the connection broke in the
+ * middle, so that nobody knows: the task may exist, or come to exist when the database is back. The remedy in `err` has
+ * its identity: a submission with that as "identity" can not make a second one. The time counts from when the database
+ * was first asked; up to 6 seconds more are taken to learn the truth.
  */
 TASKER_API TASKER_CHECKED int tasker_submit(tasker *t, const char *request, size_t size, int64_t *ret_task_id,
                                             tasker_error *err);
@@ -218,7 +226,8 @@ TASKER_API TASKER_CHECKED int tasker_wait(tasker *t, int64_t task_id, int timeou
 
 /*
  * tasker_call runs the operation `name` ("task.show", "step.retry", ... see tasker_operation) with `arguments`, a JSON
- * object (NULL: none), and returns its JSON result. Blocks on the database.
+ * object (NULL: none), and returns its JSON result. Blocks on the database; commands (task.cancel, step.retry, ...) as
+ * tasker_submit does, with the same two errors.
  */
 TASKER_API TASKER_CHECKED int tasker_call(tasker *t, const char *name, const char *arguments, size_t size,
                                           tasker_text **ret_text, tasker_error *err);

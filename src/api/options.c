@@ -36,6 +36,7 @@ static const struct setting settings[] = {
     {"class_limits", SET_LIMITS, FIELD(class_limits), 0, 1000000, 0},
     {"template_limits", SET_LIMITS, FIELD(template_limits), 0, 1000000, 0},
     {"queue_limit", SET_INT32, FIELD(queue_limit), 1, 10000000, 0},
+    {"database_timeout_seconds", SET_TIME, FIELD(database_timeout_us), 0, 31536000, US_PER_SECOND},
     {"default_step_timeout_seconds", SET_TIME, FIELD(step_timeout_us), 0, 31536000, US_PER_SECOND},
     {"default_task_timeout_seconds", SET_TIME, FIELD(task_timeout_us), 0, 31536000, US_PER_SECOND},
     {"start_row_delay_ms", SET_TIME, FIELD(start_row_delay_us), 0, 60000, US_PER_MS},

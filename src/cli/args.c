@@ -15,6 +15,8 @@ const struct option global_options[] = {
     {"db", "URI", "the database (default: TASKER_DATABASE_URL, else sqlite:tasker.db)"},
     {"env", "NAME",
      "the environment that templates are read for (default: TASKER_ENV, else development)"},
+    {"database-timeout", "SECONDS",
+     "how long a database that does not take a submission or a command is waited for (default: 30; 0: no limit)"},
     {"json", NULL, "print JSON"},
     {"help", NULL, "explain the command"},
     {NULL, NULL, NULL},
@@ -118,6 +120,8 @@ int args_parse(struct cli *c, int argc, char **argv, const struct option *known,
     for (int i = 0; i < argc && rc < 0; i++)
         c->json = c->json || strcmp(argv[i], "--json") == 0;
     take_globals(c);
+    if (rc >= 0)
+        rc = args_milliseconds(a, "database-timeout", &c->database_timeout_ms, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -44,6 +44,7 @@ struct args {
 
 struct cli {
     const char *db, *environment;
+    int database_timeout_ms; // -1: not given
     bool json;
     bool colour, colour_err; // standard output and error take colours
     struct args args;

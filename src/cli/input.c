@@ -76,6 +76,11 @@ int cli_open(const struct cli *c, const char *more, tasker **ret, tasker_error *
     jw_open(&options, '{');
     if (c->environment != NULL)
         jw_kstr(&options, "environment", c->environment);
+    if (c->database_timeout_ms >= 0) {
+        jw_key(&options, "database_timeout_seconds");
+        buf_printf(&options, "%d.%03d", c->database_timeout_ms / 1000,
+                   c->database_timeout_ms % 1000);
+    }
     if (more != NULL && more[0] != '\0')
         jw_raw(&options, more, strlen(more));
     jw_close(&options, '}');

@@ -184,6 +184,7 @@ int main(int argc, char **argv)
     const char *db = getenv("TASKER_DATABASE_URL");
     struct cli c = {
         .db = db != NULL && db[0] != '\0' ? db : "sqlite:tasker.db",
+        .database_timeout_ms = -1,
         .colour = takes_colours(STDOUT_FILENO),
         .colour_err = takes_colours(STDERR_FILENO),
     };

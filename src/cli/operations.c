@@ -373,13 +373,17 @@ static int call(const struct cli *c, const tasker_operation_info *op, const char
     CLEANUP(arena_done) struct arena arena;
     tasker_text *text = NULL;
     const struct json *v;
+    struct trouble trouble;
     tasker_error err;
     tasker *t = NULL;
 
     arena_init(&arena);
     int rc = cli_open(c, options_for(op->name), &t, &err);
-    if (rc == 0)
+    if (rc == 0) {
+        trouble_watch(&trouble, c, t);
         rc = cli_call(t, op->name, arguments, &arena, &text, &v, &err);
+        trouble_done(&trouble);
+    }
     if (rc < 0)
         rc = fail(c, &err);
     else if (c->json)

@@ -186,6 +186,17 @@ static void print_refusal(const struct cli *c, size_t line, const tasker_error *
     fail(c, &err);
 }
 
+// A database that did not take these does not take the next ones either: the exit code, 0 when it took all it wanted.
+static int given_up(const struct lines *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        int code = l->list[i].error.code;
+        if (code == TASKER_E_BUSY || code == TASKER_E_TIMEOUT)
+            return tasker_error_exit(code);
+    }
+    return 0;
+}
+
 static int send_batch(struct cli *c, tasker *t, struct lines *l)
 {
     tasker_error err;
@@ -209,8 +220,9 @@ static int send_batch(struct cli *c, tasker *t, struct lines *l)
     }
     l->refused += (size_t)rc;
     l->created += l->count - (size_t)rc;
+    rc = given_up(l);
     l->count = 0;
-    return 0;
+    return rc;
 }
 
 // A line that is not JSON is refused here, where its column is known.
@@ -266,7 +278,8 @@ static int submit_lines(struct cli *c, tasker *t, struct request *r)
     rc = send_lines(c, t, l, buf_view(&text));
     for (size_t i = 0; i < BATCH; i++)
         buf_done(&l->texts[i]);
-    note(c, "%zu created, %zu refused", l->created, l->refused);
+    note(c, "%zu created, %zu refused%s", l->created, l->refused,
+         rc == tasker_error_exit(TASKER_E_BUSY) ? ", the lines behind them not sent" : "");
     return rc == 0 && l->refused > 0 ? tasker_error_exit(TASKER_E_INVALID) : rc;
 }
 

@@ -3,7 +3,7 @@
 //
 // A full disk, or a database that somebody else keeps locked, is no error of a submission or a
 // task: the engine tries again until it is over. Whoever sits in front of it should know. A thread
-// of its own asks for the engine's last error and says what lasts longer than one question, once.
+// of its own asks what the engine waits for, and says what lasts longer than one question, once.
 // The answer comes from memory: an engine that has nothing to do asks its database next to nothing.
 // Events tell when the database is back, and that it has lost what it had confirmed.
 #include <poll.h>
@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 
 #define ASK_MS 1000 // how often
+#define SILENT_MS 3000 // a turn that waits for so long without a reason meets a database that does not answer
 #define EVENTS "engine.database_back,engine.database_went_back"
 // An error is as old as the turn that it ended, which may have waited for a lock.
 #define FRESH_US (15 * US_PER_SECOND)
@@ -55,7 +56,19 @@ static void hear(struct trouble *w)
     }
 }
 
-// One question. What has failed again since the last one is said, unless it is over.
+// What a turn waits for; absent: none waits long enough.
+static struct span waits_for(const struct json *engine)
+{
+    struct span why = json_text(engine, "waiting_for");
+    int64_t ms = 0;
+
+    (void)json_int(json_get(engine, "waiting_ms"), &ms);
+    if (ms < ASK_MS)
+        return (struct span){0};
+    return why.len == 0 && ms >= SILENT_MS ? SPAN("the database does not answer") : why;
+}
+
+// One question. What a turn waits for is said, and what has failed again since the last one, unless it is over.
 static void ask(struct trouble *w)
 {
     CLEANUP(arena_done) struct arena arena;
@@ -70,7 +83,11 @@ static void ask(struct trouble *w)
     int64_t at = time_of(engine, "last_error_at");
     bool again = at != w->seen_at && w->seen_at != 0 && at > w->over_at;
     w->seen_at = at > w->over_at ? at : 0;
-    if (again && clock_real_us() - at < FRESH_US && !span_is(why, w->said)) {
+    bool fresh = clock_real_us() - at < FRESH_US;
+    struct span waits = waits_for(engine);
+    if (waits.len > 0)
+        why = waits;
+    if ((waits.len > 0 || (again && fresh)) && !span_is(why, w->said)) {
         snprintf(w->said, sizeof(w->said), "%.*s", (int)why.len, why.p);
         note(w->c, "… still trying: %s", w->said);
     }

@@ -22,6 +22,7 @@ void engine_options_init(struct engine_options *o)
                                  .start_row_delay_us = 50 * US_PER_MS,
                                  .poll_interval_us = 100 * US_PER_MS,
                                  .thorough_us = US_PER_SECOND,
+                                 .database_timeout_us = 30 * US_PER_SECOND,
                                  .lanes = 1,
                                  .max_active_tasks = 4096,
                                  .queue_limit = 8192,
@@ -193,8 +194,10 @@ static void stop_threads(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     e->stop = true;
-    for (size_t i = 0; i < e->lane_count; i++)
+    for (size_t i = 0; i < e->lane_count; i++) {
+        __atomic_store_n(&e->lanes[i].store->hurry, true, __ATOMIC_RELEASE);
         pthread_cond_broadcast(&e->lanes[i].wake);
+    }
     pthread_mutex_unlock(&e->lock);
     for (size_t i = 0; i < e->lane_count; i++)
         if (e->lanes[i].running)
@@ -571,6 +574,23 @@ static void write_overdue(const struct engine *e, struct buf *out)
     buf_str(out, "]");
 }
 
+// The lane whose turn waits for the database the longest, NULL: none waits.
+static const struct lane_thread *most_patient(const struct engine *e)
+{
+    const struct lane_thread *found = NULL;
+    for (size_t i = 0; i < e->lane_count; i++)
+        if (e->lanes[i].sent_at != 0 && (!found || e->lanes[i].sent_at < found->sent_at))
+            found = &e->lanes[i];
+    return found;
+}
+
+static void write_waiting(const struct engine *e, struct buf *out)
+{
+    const struct lane_thread *t = most_patient(e);
+    jw_kint(out, "waiting_ms", t ? (clock_monotonic_us() - t->sent_at) / US_PER_MS : 0);
+    jw_kstr(out, "waiting_for", t && t->trouble.code != 0 ? t->trouble.message : NULL);
+}
+
 void engine_status(struct engine *e, struct buf *out)
 {
     struct buf overdue;
@@ -599,6 +619,7 @@ void engine_status(struct engine *e, struct buf *out)
     jw_kint(out, "queue", (int64_t)n.queued);
     jw_kstr(out, "last_error", e->last_error[0] ? e->last_error : NULL);
     jw_ktime(out, "last_error_at", e->last_error_at);
+    write_waiting(e, out);
     struct span list = buf_view(&overdue);
     jw_kraw(out, "overdue", buf_failed(&overdue) ? "[]" : list.p, buf_failed(&overdue) ? 2 : list.len);
     jw_close(out, '}');

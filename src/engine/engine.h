@@ -29,6 +29,7 @@ struct engine_options {
     bool tables_only;   // no lanes: engine_migrate is all that may be called
     int64_t lease_us, start_row_delay_us, poll_interval_us;
     int64_t thorough_us;  // how often a lane looks at the rows although nobody gave a hint
+    int64_t database_timeout_us;  // how long callers wait for a database that does not take their turn; 0: no limit
     int64_t step_timeout_us, task_timeout_us;  // defaults for templates that give none; 0: none
     int32_t max_concurrent_steps, max_active_tasks, queue_limit, max_crashes;
     int32_t lanes;  // threads with a connection each, 1..LANES_MAX; one on SQLite
@@ -73,7 +74,8 @@ void submission_done(struct submission *s);
 
 // engine_submit queues `count` submissions (contents taken over) and waits until all are decided. ret_ids[i] is the task's
 // id (of the first task for a duplicate), errors[i].code what became of it. `wait_for_room` false: TASKER_E_BUSY for
-// those that do not fit.
+// those that do not fit. When the database does not take the turn within database_timeout: TASKER_E_BUSY, nothing was
+// written and nothing will be; or TASKER_E_TIMEOUT, that is not known.
 int engine_submit(struct engine *e, struct submission *list, size_t count, bool wait_for_room, int64_t *ret_ids,
                   tasker_error *errors, tasker_error *err) CHECKED;
 
@@ -96,7 +98,8 @@ extern const char *const command_names[CMD_COUNT];
 
 // engine_command carries out one command and waits until it is durable. `step` (name) for step commands, `results` JSON
 // for resolve or absent, `reason` and `by` may be NULL. Appends {"task_id", "state", ["step", "step_state"]} to out.
-// TASKER_E_NOT_FOUND, TASKER_E_STATE with what the state is; TASKER_E_TIMEOUT when the owner did not answer in 30 s.
+// TASKER_E_NOT_FOUND, TASKER_E_STATE with what the state is; TASKER_E_TIMEOUT when the owner did not answer in 30 s. A
+// database that does not take it: as engine_submit.
 int engine_command(struct engine *e, enum command_kind kind, int64_t task_id, const char *step, struct span results,
                    const char *reason, const char *by, struct buf *out, tasker_error *err) CHECKED;
 
@@ -112,7 +115,8 @@ void engine_hint(struct engine *e);
 int engine_step_result(struct engine *e, int64_t task_id, const char *step, struct blob **ret, tasker_error *err) CHECKED;
 int engine_migrate(struct engine *e, const struct migrate_options *options, struct buf *out, tasker_error *err) CHECKED;
 // engine_status appends what only this process knows as JSON members of one object: {"engine", "running",
-// "tasks_in_memory", "steps_running", "ready", "queue", "turns", "last_error", "overdue": [handlers that hold their place
+// "tasks_in_memory", "steps_running", "ready", "queue", "turns", "last_error", "waiting_ms" (of
+// the turn that the database has not taken yet), "waiting_for" (why), "overdue": [handlers that hold their place
 // after a timeout]}.
 void engine_status(struct engine *e, struct buf *out);
 

@@ -20,18 +20,25 @@
 #include "engine/lane.h"
 #include "engine/tally.h"
 
-// Somebody who waits for answers.
-struct waiter {
-    pthread_cond_t cond;
-    size_t left;
-};
+// Somebody who waits for answers, in one piece with the tickets for them. Each ticket that was handed in is answered once,
+// also when nobody waits any more: the last answer then frees the waiter.
 struct ticket {
     struct waiter *waiter;
+    struct lane_thread *lane;
     struct list link;  // of engine.tickets
-    bool done;
+    int64_t since;     // monotonic
+    bool waits, done;
     int64_t id;
     struct blob *blob;
     tasker_error error;
+};
+struct waiter {
+    pthread_cond_t cond;
+    size_t left;
+    bool gives_up;   // atomic: lanes take back what they can
+    bool gone;
+    size_t count;
+    struct ticket tickets[];
 };
 
 struct cached_template {
@@ -87,6 +94,9 @@ struct lane_thread {
     struct list intake;
     bool sleeping;
     bool nudged;                   // a place became free that it may be waiting for
+    bool withdraw;                 // some waiter gives up
+    int64_t sent_at;               // monotonic: the turn under way was first sent; 0: none is
+    tasker_error trouble;          // why it is not written yet, code 0: nothing is known
     uint64_t drains;
     struct lane_numbers numbers;
     char *overdue;                 // JSON array, NULL: none
@@ -150,6 +160,8 @@ struct lane_thread *share_next(struct engine *e, const struct lane_input *in);  
 
 // ---- engine_door.c
 void ticket_answer(struct engine *e, struct ticket *t, const struct action *a);
+// door_withdraw answers the tickets of those who gave up, as far as the lane can take them back.
+void door_withdraw(struct lane_thread *t);
 
 // ---- desk.c
 void desk_give(struct lane_thread *t, int64_t worker, struct handout *h);

@@ -334,10 +334,15 @@ static bool take_intake(struct lane_thread *t)
     pthread_mutex_lock(&t->engine->lock);
     while ((node = list_pop(&t->intake)))
         list_push(&taken, node);
-    bool go_on = !t->engine->stop;
+    bool go_on = !t->engine->stop, withdraw = t->withdraw;
+    t->withdraw = false;
     pthread_mutex_unlock(&t->engine->lock);
     while ((node = list_pop(&taken)))
         feed(t, container_of(node, struct lane_input, link));
+    if (withdraw) {
+        __atomic_store_n(&t->store->hurry, false, __ATOMIC_RELEASE);
+        door_withdraw(t);
+    }
     lane_listeners(t->lane, __atomic_load_n(&t->engine->wanted, __ATOMIC_RELAXED));
     return go_on;
 }
@@ -357,11 +362,26 @@ static bool wakes_others(const struct turn *turn)
     return news;
 }
 
+// Since when callers wait for the turn under way, and why, as far as is known.
+static void note_waiting(struct lane_thread *t, const struct turn_result *r)
+{
+    bool over = r && (r->outcome == OUT_COMMITTED || r->outcome == OUT_REFUSED || r->outcome == OUT_FENCED);
+    pthread_mutex_lock(&t->engine->lock);
+    if (over)
+        t->sent_at = 0;
+    else if (t->sent_at == 0)
+        t->sent_at = clock_monotonic_us();
+    if (r)
+        t->trouble = over ? (tasker_error){0} : r->error;
+    pthread_mutex_unlock(&t->engine->lock);
+}
+
 // What became of a turn is found out before it is sent again, and the lane is told that its answers are lost.
 static void commit(struct lane_thread *t, const struct turn *turn, struct turn_result *r)
 {
     const struct store_ops *ops = t->store->ops;
     tasker_error err = {0};
+    note_waiting(t, NULL);
     lock_store(t);
     turn_carry_out(t->store, t->lane, t->last_now, turn, &t->doubt, r);
     bool noted = r->outcome != OUT_COMMITTED && r->outcome != OUT_REFUSED;
@@ -373,6 +393,7 @@ static void commit(struct lane_thread *t, const struct turn *turn, struct turn_r
     unlock_store(t);
     bool lost = (r->outcome == OUT_RETRY || r->outcome == OUT_UNKNOWN) && r->error.code != TASKER_E_BUSY;
     note_reach(t, lost ? t->cut_off | CUT_OFF_WRITING : 0, &r->error);
+    note_waiting(t, r);
     if (r->outcome == OUT_FENCED && t->store->went_back)
         tell(t->engine, NOTE_DATABASE_WENT_BACK, t->last_now, r->error.message, 0);
     if (noted || rc < 0)
@@ -425,7 +446,8 @@ static bool rest(struct lane_thread *t)
     pthread_mutex_lock(&e->lock);
     t->sleeping = true;
     if (deadline > now)
-        while (list_empty(&t->intake) && !t->nudged && !e->stop && cond_wait_until(&t->wake, &e->lock, until) == 0)
+        while (list_empty(&t->intake) && !t->nudged && !t->withdraw && !e->stop &&
+               cond_wait_until(&t->wake, &e->lock, until) == 0)
             continue;
     t->sleeping = t->nudged = false;
     bool go_on = !e->stop;

@@ -243,8 +243,7 @@ static void revive_zombies(struct lane *l)
     }
 }
 
-// Forgets what the turn decided: tasks it changed are read again, what it decided on is decided again.
-static void undo_turn(struct lane *l, bool keep_answers)
+void undo_turn(struct lane *l, bool keep_answers)
 {
     struct list *node;
     discard_actions(l);
@@ -475,6 +474,8 @@ static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
 static void on_unknown(struct lane *l, int64_t now, const struct turn_result *r)
 {
     l->unknown = true;
+    list_each(node, &l->turn_inputs) container_of(node, struct lane_input, link)->doubtful = true;
+    list_each(node, &l->asking) container_of(node, struct lane_input, link)->doubtful = true;
     on_retry(l, now, r);
 }
 
@@ -534,6 +535,8 @@ static const struct turn *retire(struct lane *l, int64_t now)
 
 const struct turn *lane_step(struct lane *l, int64_t now)
 {
+    if (l->flying && l->turn.kind == TURN_REGISTER && !needs_row(l))
+        l->flying = false;  // whoever it was for has given up
     if (l->flying) {
         if (now < l->resend_at)
             return NULL;

@@ -46,6 +46,7 @@ struct lane_input {
     struct list link;
     uint8_t kind;
     uint8_t tries;    // how often it was decided again
+    bool doubtful;    // a turn that had it had an unknown outcome: it may be written already
     uint32_t origin;  // its number in the turn that decides it
     void *ticket;   // of the caller who waits; NULL: nobody
     union {
@@ -159,6 +160,15 @@ bool lane_next_action(struct lane *l, struct action *ret);
 
 // lane_deadline returns when lane_step should be called again although nothing was pushed; INT64_MAX: never.
 int64_t lane_deadline(const struct lane *l);
+
+// lane_withdraw is called between turns for callers who wait no longer: of every submission and command whose ticket `of`
+// picks, what no turn can have written is dropped and answered with `unwritten`. What a turn may have written, or another
+// lane was asked for, is answered with `doubtful`, to which the remedy is added. Without memory for an answer it stays.
+struct lane_regrets {
+    tasker_error unwritten, doubtful;
+};
+void lane_withdraw(struct lane *l, bool (*of)(const void *ticket, const void *who), const void *who,
+                   const struct lane_regrets *why);
 
 // lane_listeners says which events somebody wants, a bit per enum note_kind; the others are not
 // made.

@@ -7,6 +7,7 @@
 //   lane_decide.c   one function per kind of input
 //   lane_run.c      places, ready queues, hand-outs, timers
 //   lane_own.c      ids, claims, takeover, polls, draining
+//   lane_withdraw.c callers who wait no longer
 //   lane_load.c     tasks made again from their rows, steps of other lanes
 //   lane_request.c  commands between lanes
 //   lane_event.c    events and replies as JSON
@@ -195,6 +196,8 @@ static inline bool heap_room(struct heap *h, size_t count)
 void lane_contact(struct lane *l, int64_t now);            // the database was reached
 void hold_action(struct lane *l, const struct action *a);  // until the turn is durable
 bool out_action(struct lane *l, const struct action *a);   // at once; false: out of memory, what it owns is freed
+// undo_turn forgets what the turn decided: tasks it changed are read again, what it decided on is decided again.
+void undo_turn(struct lane *l, bool keep_answers);
 
 // ---- lane_input.c
 void queue_front(struct lane *l, struct list *inputs);  // puts inputs back to be decided first
@@ -272,6 +275,7 @@ void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_
 void request_others(struct lane *l);                                    // writes the requests that wait
 void take_request(struct lane *l, const struct poll_request *r);        // of another lane
 void take_answer(struct lane *l, const struct poll_answer *answer);     // to one of ours
+void end_request(struct lane *l, struct lane_input *in, struct action *reply);  // tells the caller; its row goes later
 void give_up_requests(struct lane *l);                                  // that nobody answers
 
 // ---- lane_event.c

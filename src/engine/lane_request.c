@@ -124,9 +124,8 @@ void take_request(struct lane *l, const struct poll_request *r)
         lane_input_free(in);
 }
 
-// The caller is told at once: what the answer says is durable, or (a timeout) says nothing. The row goes with the next turn
-// that is committed.
-static void end_request(struct lane *l, struct lane_input *in, struct action *reply)
+// What the answer says is durable, or (a timeout) says nothing. The row goes with the next turn that is committed.
+void end_request(struct lane *l, struct lane_input *in, struct action *reply)
 {
     if (in->ticket && !out_action(l, reply))
         return;  // out of memory: the next poll finds it again

@@ -299,6 +299,7 @@ struct store {
     const struct store_ops *ops;
     bool shared;  // one connection for everybody (sqlite::memory:): callers lock it around every call
     bool single_writer;  // a second lane would only wait for the first
+    bool hurry;          // atomic, set by other threads: a lock is waited for no longer (SQLite)
     bool went_back;      // after FENCED: the database has lost commits that it had confirmed (a failover)
 };
 

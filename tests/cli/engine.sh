@@ -157,6 +157,8 @@ template held <<'STEPS'
     handler_config: {command: ["true"]}
 STEPS
 t register held.yaml
+t submit cli/held@1.0.0
+waits=$(cat "$out")
 mkfifo hold
 sqlite3 tasker.db <hold >held &
 engines="$engines $!"
@@ -170,6 +172,21 @@ succeeds "who waits for the database is told so" eventually grep -q 'still tryin
 kill "$stuck"
 wait "$stuck" 2>/dev/null
 is "and may give up" "$?" 143
+# gives_up CODE COMMAND...: it waits for half a second and says what it knows.
+gives_up()
+{
+    code=$1
+    shift
+    t --json "$@" --database-timeout 0.5
+    is "$1 gives up" "$rc" 75
+    is "$1 says what is the matter, and the truth" "$(jq -r 'select(.error.code == "TASKER_E_BUSY") | .error.message' "$err" |
+        grep -c "^the database has not taken it for 0.5 s, and nothing was written: .*database is locked")" "$code"
+}
+printf '{"n": 1}\n{"n": 2}\n' >lines
+yes '{"n": 3}' | head -n 1000 >>lines
+gives_up 1 submit cli/held@1.0.0 --identity late
+gives_up 1 task cancel "$waits"
+gives_up 1000 submit cli/held@1.0.0 --context-lines lines
 "$tasker" submit cli/held@1.0.0 >stuck 2>&1 &
 stuck=$!
 engines="$engines $stuck"
@@ -177,5 +194,8 @@ echo 'ROLLBACK;' >&7
 wait "$stuck"
 is "or goes on when the database is free again" "$?" 0
 exec 7>&-
+is "what was said not to be written is not" "$(t list --name held --json && jq '[.tasks[].task_id] | length' "$out")" 2
+t show "$waits" --json
+json "and what was not carried out is not" '.state == "pending"'
 
 done_testing

@@ -245,7 +245,8 @@ void rig_act(struct rig *r)
                 r->given[i].stopped = true, r->given[i].stale |= a.stale;
         if (a.kind == ACT_REPLY) {
             assert_false(t->answered);
-            *t = (struct told){true, a.error.code, a.id};
+            *t = (struct told){true, a.error.code, a.id, {0}};
+            (void)snprintf(t->remedy, sizeof(t->remedy), "%s", a.error.remedy);
         }
         if (a.kind == ACT_LOAD)
             on_load(r, &a);

@@ -21,6 +21,7 @@ struct told {
     bool answered;
     int code;
     int64_t id;
+    char remedy[256];
 };
 
 // One engine of the test.

@@ -72,6 +72,22 @@ submit()
     timeout 3 "$tasker" submit "$here/chain.yaml" --context "{\"n\": $n}" --identity-strategy hash --db "$uri" >/dev/null 2>"$work/said"
 }
 
+# client_gives_up REASON: a client waits for two seconds and says why; that it wrote nothing is true (late_is_not_there).
+client_gives_up()
+{
+    timeout 20 "$tasker" submit crash/chain@1.0.0 --identity "late-$name" --database-timeout 2 --db "$uri" \
+        >/dev/null 2>"$work/said"
+    [ $? -eq 75 ] && grep -q "still trying:.*$1" "$work/said" &&
+        grep -q "not taken it for 2 s, and nothing was written:.*$1" "$work/said" ||
+        give_up "$name: a client gives up, and says why"
+}
+
+late_is_not_there()
+{
+    yes_of "$1" "$name" "SELECT count(*) = 0 FROM tasker_tasks WHERE identity_hash = 'late-$name'" ||
+        give_up "$name: what was not written is there"
+}
+
 # begin NAME [TABLESPACE]: an empty database, an engine, forty tasks, and some of them have got somewhere.
 begin()
 {
@@ -164,9 +180,11 @@ read_only()
     sql "$server" postgres "ALTER DATABASE readonly SET default_transaction_read_only = on"
     cut_sessions
     eventually "the engine says that the database is read-only" says "still trying:.*read-only"
+    client_gives_up "read-only"
     sql "$server" postgres "ALTER DATABASE readonly RESET default_transaction_read_only"
     cut_sessions
     end "$server"
+    late_is_not_there "$server"
     none_after_success
     ok "a read-only database: the engine says so and waits, no handler ran after its success"
 }
@@ -183,8 +201,10 @@ disk_full()
     # Clients wait for room as engines do; here each of them waits three seconds, and the last in vain.
     while submit; do [ $n -lt 3000 ] || give_up "the disk is not full"; done
     eventually "the engine says that the disk is full" says "still trying:.*No space left"
+    client_gives_up "No space left"
     rm "$disk/filler"
     end "$server"
+    late_is_not_there "$server"
     none_after_success
     sql "$server" postgres "DROP DATABASE fulldisk WITH (FORCE)"
     sql "$server" postgres "DROP TABLESPACE small"
