@@ -195,7 +195,7 @@ static void stop_threads(struct engine *e)
     pthread_mutex_lock(&e->lock);
     e->stop = true;
     for (size_t i = 0; i < e->lane_count; i++) {
-        __atomic_store_n(&e->lanes[i].store->hurry, true, __ATOMIC_RELEASE);
+        __atomic_store_n(&e->lanes[i].store->hurry, HURRY_ALL, __ATOMIC_RELEASE);
         pthread_cond_broadcast(&e->lanes[i].wake);
     }
     pthread_mutex_unlock(&e->lock);

@@ -97,7 +97,8 @@ static void give_up(struct engine *e, struct waiter *w)
     __atomic_store_n(&w->gives_up, true, __ATOMIC_RELEASE);
     for (size_t i = 0; i < e->lane_count; i++) {
         e->lanes[i].withdraw = true;
-        __atomic_store_n(&e->lanes[i].store->hurry, true, __ATOMIC_RELEASE);
+        if (!e->stop)
+            __atomic_store_n(&e->lanes[i].store->hurry, HURRY_LOCKS, __ATOMIC_RELEASE);
         if (e->lanes[i].sleeping)
             pthread_cond_signal(&e->lanes[i].wake);
     }

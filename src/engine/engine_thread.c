@@ -336,13 +336,13 @@ static bool take_intake(struct lane_thread *t)
         list_push(&taken, node);
     bool go_on = !t->engine->stop, withdraw = t->withdraw;
     t->withdraw = false;
+    if (withdraw && go_on)
+        __atomic_store_n(&t->store->hurry, HURRY_NOT, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&t->engine->lock);
     while ((node = list_pop(&taken)))
         feed(t, container_of(node, struct lane_input, link));
-    if (withdraw) {
-        __atomic_store_n(&t->store->hurry, false, __ATOMIC_RELEASE);
+    if (withdraw)
         door_withdraw(t);
-    }
     lane_listeners(t->lane, __atomic_load_n(&t->engine->wanted, __ATOMIC_RELAXED));
     return go_on;
 }

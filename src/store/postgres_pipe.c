@@ -25,6 +25,8 @@
 #include <string.h>
 
 #define PATIENCE_US (30 * US_PER_SECOND)
+#define LAST_PATIENCE_US US_PER_SECOND // of an engine that ends
+#define LOOK_MS 200
 #define DATA_MAX ((size_t)INT32_MAX)
 #define EPOCH_2000_US INT64_C(946684800000000) // PostgreSQL counts from here
 #define JSONB_VERSION 1
@@ -376,11 +378,18 @@ static bool take_all(struct run *r)
     return true;
 }
 
+// How long the server may be silent.
+static int64_t patience(const struct pipe *q)
+{
+    bool ends = __atomic_load_n(&q->p->base.hurry, __ATOMIC_ACQUIRE) == HURRY_ALL;
+    return ends && q->patience_us > LAST_PATIENCE_US ? LAST_PATIENCE_US : q->patience_us;
+}
+
 // Sends and reads until everything is answered; false: the connection is lost.
 static bool exchange(struct run *r)
 {
     PGconn *conn = r->q->p->conn;
-    int64_t deadline = clock_monotonic_us() + r->q->patience_us;
+    int64_t heard = clock_monotonic_us();
     while (!r->synced) {
         int unsent = PQflush(conn);
         if (unsent < 0)
@@ -388,14 +397,15 @@ static bool exchange(struct run *r)
         struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
         if (unsent > 0)
             fd.events |= POLLOUT;
-        int64_t left = deadline - clock_monotonic_us();
-        int n = left > 0 ? poll(&fd, 1, (int)(left / US_PER_MS) + 1) : 0;
+        int n = poll(&fd, 1, LOOK_MS);
+        if (n == 0 && clock_monotonic_us() - heard < patience(r->q))
+            continue;
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return false;
         if (fd.revents & ~POLLOUT)
-            deadline = clock_monotonic_us() + r->q->patience_us;
+            heard = clock_monotonic_us();
         if (PQconsumeInput(conn) != 1) {
             (void)take_all(r); // what it said before it hung up
             return false;

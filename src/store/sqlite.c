@@ -71,7 +71,7 @@ static int on_busy(void *user, int times)
     int64_t now = clock_monotonic_us();
     if (times == 0)
         s->busy_since = now;
-    if (now - s->busy_since > LOCK_PATIENCE_US || __atomic_load_n(&s->base.hurry, __ATOMIC_ACQUIRE))
+    if (now - s->busy_since > LOCK_PATIENCE_US || __atomic_load_n(&s->base.hurry, __ATOMIC_ACQUIRE) != HURRY_NOT)
         return 0;
     nap();
     return 1;

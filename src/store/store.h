@@ -295,11 +295,15 @@ struct store_ops {
     int (*migrate)(struct store *s, const struct migrate_options *options, struct buf *out, tasker_error *err) CHECKED;
 };
 
+// What is waited for no longer: locks, for what is tried again can be told as not written (SQLite); an answer that does not
+// come, for the engine ends (PostgreSQL).
+enum hurry { HURRY_NOT, HURRY_LOCKS, HURRY_ALL };
+
 struct store {
     const struct store_ops *ops;
     bool shared;  // one connection for everybody (sqlite::memory:): callers lock it around every call
     bool single_writer;  // a second lane would only wait for the first
-    bool hurry;          // atomic, set by other threads: a lock is waited for no longer (SQLite)
+    uint8_t hurry;       // enum hurry; atomic, set by other threads
     bool went_back;      // after FENCED: the database has lost commits that it had confirmed (a failover)
 };
 
