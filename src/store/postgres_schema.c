@@ -196,13 +196,19 @@ static int version_3(struct migration *m)
     return unless_rails_made(m, map_indexes);
 }
 
-// For a time, version 3 made these as well.
-static int version_4(struct migration *m)
+static int make_functions_again(struct migration *m)
 {
-    int rc = unless_rails_made(m, state_indexes);
+    int rc = 0;
     for (size_t i = 0; i < POSTGRES_RAILS_FUNCTIONS && rc == 0; i++)
         rc = unless_rails_made(m, postgres_rails_functions[i].text);
     return rc;
+}
+
+// For a time, version 3 made the indexes as well.
+static int version_4(struct migration *m)
+{
+    int rc = unless_rails_made(m, state_indexes);
+    return rc == 0 ? make_functions_again(m) : rc;
 }
 
 // Row i leads from version i to i + 1.
@@ -214,6 +220,7 @@ static const struct {
     {"the lease of each lane", version_2},
     {"maps between systems are found from both sides", version_3},
     {"what is not complete by its state, quicker functions", version_4},
+    {"quicker dependency levels", make_functions_again},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 

@@ -3,7 +3,8 @@
 # earlier versions are the dumps here (see freeze), loaded anew for every test.
 #
 # A script says how: load FILE NAME makes a database of that name from a dump and sets TASKER_DATABASE_URL; dump prints the
-# one that is there; age prints the version of its tables without asking tasker.
+# one that is there; age prints the version of its tables without asking tasker. same_tables: dumps that the versions since
+# have brought nothing but a number.
 top=$(cd "$(dirname "$0")" && while [ ! -d include ]; do cd ..; done && pwd)
 . "$top/tests/cli/common.sh"
 part=$(dirname "$tasker")/tests/crash-part
@@ -122,8 +123,10 @@ looked_at_as_it_is()
     t db status --json
     json "$1: the status says what is to be done" \
         ".version == $(age) and .wanted == $wanted and [.pending[].version] == [range($(age) + 1; $wanted + 1)]"
+    drifts='!='
+    case " ${same_tables:-} " in *" $1 "*) drifts='==' ;; esac
     t db check --json
-    json "$1: the check too, and what is missing" ".version == $(age) and .drift != []"
+    json "$1: the check too, and what is missing" ".version == $(age) and .drift $drifts []"
     same "$1: looking changes nothing" "$work/old"
 }
 

@@ -12,6 +12,8 @@ load()
     TASKER_DATABASE_URL=sqlite:$db
 }
 
+same_tables=sqlite-4 # version 5 is for PostgreSQL
+
 dump() { sqlite3 "$db" .dump; }
 
 age() { sqlite3 "$db" "SELECT value FROM tasker_core_meta WHERE key = 'schema_version'"; }
