@@ -83,9 +83,12 @@ def claims:
     "\(map(.starts - .tasks) | add) claimed twice, \(map(.tasks - .complete) | add) left; the least that one process got was " +
     "\(map(.each[0]) | min | thousands), the most \(map(.each[-1]) | max | thousands).", "";
 
+def at_once: map((.each | add) / .alone) | median | digits(2);
 def processes:
     "**Processes.** One process on its database, one lane: \(map(.alone) | median | thousands) steps/s; two on two databases at " +
-    "once: \(map(.each | add) | median | thousands), \(map((.each | add) / .alone) | median | digits(2)) times as much.", "";
+    "once: \(map(.each | add) | median | thousands), \(at_once) times as much. libpq alone, with one connection each: " +
+    "\(map(.limit.alone) | median | thousands) and \(map(.limit.each | add) | median | thousands), " +
+    "\(map(.limit) | at_once) times as much.", "";
 
 def idle:
     .[0] | "**Idle.** \(.transactions_per_s | digits(2)) transactions a second, \(.transaction_ids) transaction ids in 20 seconds.", "";
