@@ -121,6 +121,12 @@ static void note_reach(struct lane_thread *t, unsigned cut_off, const tasker_err
 
 // ------------------------------------------------------------------------------------------------------ loading
 
+static int unlocked(struct store *s, int64_t task_id, tasker_error *err)
+{
+    int rc = s->ops->task_locked ? s->ops->task_locked(s, task_id, err) : 0;
+    return rc == 1 ? TASKER_E_BUSY : rc;
+}
+
 static void load_task(struct lane_thread *t, const struct action *a)
 {
     struct lane_input *in = lane_input_new(IN_LOADED);
@@ -136,7 +142,9 @@ static void load_task(struct lane_thread *t, const struct action *a)
     in->loaded.task_id = a->id;
     in->loaded.number = a->token;
     lock_store(t);
-    in->loaded.rc = t->store->ops->load_task(t->store, a->id, rows, &err);
+    in->loaded.rc = a->unlocked ? unlocked(t->store, a->id, &err) : 0;
+    if (in->loaded.rc == 0)
+        in->loaded.rc = t->store->ops->load_task(t->store, a->id, rows, &err);
     if (in->loaded.rc == 0) {
         in->loaded.tpl = template_by_id(t->engine, t->store, rows->template_id, &err);
         in->loaded.rc = in->loaded.tpl ? 0 : TASKER_E_CONFIG;

@@ -337,9 +337,15 @@ static void stop_handlers(struct lane *l)
     }
 }
 
+// Sent again as it is, but without tasks that somebody else has locked for longer than a turn waits.
 static void on_retry(struct lane *l, int64_t now, const struct turn_result *r)
 {
-    (void)r;
+    if (l->turn.kind == TURN_WORK && set_locked(l, r)) {
+        undo_turn(l, true);
+        give_up_claim(l, r);
+        l->resend_at = 0;
+        return;
+    }
     l->resend_at = now + l->resend_wait;
     l->resend_wait = l->resend_wait * 2 > RESEND_MAX_US ? RESEND_MAX_US : l->resend_wait * 2;
     l->flying = true;

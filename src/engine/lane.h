@@ -124,6 +124,7 @@ struct action {
     int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task
     bool stale;               // STOP
     bool thorough;            // POLL: also when nothing seems to have changed
+    bool unlocked;            // LOAD: TASKER_E_BUSY while another session has its rows locked (store.h, task_locked)
     struct handout *handout;  // GIVE, owned by the receiver
     struct blob *blob;        // EVENT: JSON; REPLY: JSON or NULL. Owned by the receiver
     const char *name;         // EVENT

@@ -166,14 +166,53 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
     }
 }
 
+// ---- tasks of which somebody else has rows locked: they wait, all others go on
+
+static void tell_locked(const struct entry *e, tasker_error *ret)
+{
+    (void)err_set(ret, TASKER_E_BUSY, "rows of task %lld are locked by another session", (long long)e->id);
+    err_remedy(ret, "tasker health names the session, in stuck_sessions; then try again");
+}
+
+bool set_locked(struct lane *l, const struct turn_result *r)
+{
+    bool some = false;
+    for (size_t i = 0; i < r->locked_count; i++) {
+        struct entry *e = entry_find(l, r->locked[i]);
+        if (e)
+            some = e->locked = true;
+    }
+    return some;
+}
+
+void give_up_claim(struct lane *l, const struct turn_result *r)
+{
+    tasker_error error = {0};
+    for (size_t i = 0; i < r->locked_count; i++) {
+        struct entry *e = entry_find(l, r->locked[i]);
+        if (!e || !e->claiming)
+            continue;
+        tell_locked(e, &error);
+        not_ours(l, e, &error);
+    }
+}
+
+// Commands for it are not kept waiting: they are a person's, who may know the other one.
+static void wait_for_lock(struct lane *l, struct entry *e)
+{
+    tasker_error error = {0};
+    tell_locked(e, &error);
+    refuse_waiting(l, e, &error);
+    load_later(l, e);
+}
+
 // Its rows can not be read or make no sense: perhaps they do later. Who waits for it hears of it.
 #define UNREADABLE_MAX 5
 
 static void read_later(struct lane *l, struct entry *e)
 {
     tasker_error error = {0};
-    e->loading = true;
-    entry_timer(l, e, l->d.now + RELOAD_US);
+    load_later(l, e);
     if (++e->unreadable < UNREADABLE_MAX)
         return;
     e->unreadable = UNREADABLE_MAX - 1;
@@ -193,6 +232,10 @@ void decide_loaded(struct lane *l, struct lane_input *in)
         not_found(l, e);
         return;
     }
+    if (in->loaded.rc == TASKER_E_BUSY && e->locked) {
+        wait_for_lock(l, e);
+        return;
+    }
     struct arena arena;
     arena_init(&arena);
     if (in->loaded.rc == 0)
@@ -203,6 +246,7 @@ void decide_loaded(struct lane *l, struct lane_input *in)
         return;
     }
     e->unreadable = 0;
+    e->locked = false;
     e->task->entry = e;
     catch_up_with(l, in->loaded.rows);
     touch(l, e);

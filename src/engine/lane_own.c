@@ -189,9 +189,16 @@ void load(struct lane *l, struct entry *e)
 {
     e->loading = true;
     e->load_number = ++l->loads;
-    struct action a = {.kind = ACT_LOAD, .id = e->id, .token = e->load_number};
+    struct action a = {.kind = ACT_LOAD, .id = e->id, .token = e->load_number, .unlocked = e->locked};
     bool asked = out_action(l, &a);
     entry_timer(l, e, l->d.now + (asked ? ANSWER_LOST_US : RELOAD_US));
+}
+
+void load_later(struct lane *l, struct entry *e)
+{
+    e->loading = true;
+    e->load_number = ++l->loads;
+    entry_timer(l, e, l->d.now + RELOAD_US);
 }
 
 void read_offer(struct lane *l, struct slot *s)

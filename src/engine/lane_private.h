@@ -41,6 +41,7 @@ struct entry {
     bool claiming;        // waits for a turn that asks for it
     bool loading;         // ACT_LOAD is out
     int64_t load_number;  // which one: an older answer tells of older rows
+    bool locked;          // another session has rows of it: it waits, and is read when it has not
     bool visiting;        // for one action of an operator; given back in the same commit
     bool over;            // ends with the turn under way
     uint8_t unreadable;   // how often its rows could not be made sense of
@@ -254,6 +255,8 @@ int id_add(struct id_pool *p, const struct id_range *ranges, size_t count) CHECK
 void ask(struct lane *l);            // fills in what the turn wants besides its changes
 bool turn_asks(const struct turn *t);
 void load(struct lane *l, struct entry *e);  // asks for its rows
+// load_later asks for them a little later; what is still under way is not waited for.
+void load_later(struct lane *l, struct entry *e);
 int32_t task_room(const struct lane *l);     // how many more tasks may be taken into memory
 void take_answers(struct lane *l, const struct turn_result *r);
 void decide_polled(struct lane *l, struct lane_input *in);
@@ -267,6 +270,10 @@ void not_found(struct lane *l, struct entry *e);  // tells who waits for it
 void not_ours(struct lane *l, struct entry *e, const tasker_error *error);
 
 // ---- lane_load.c
+// set_locked marks the tasks of a turn of which others have rows locked; false: they are none of ours. give_up_claim tells
+// whoever waits for one that was to be claimed.
+bool set_locked(struct lane *l, const struct turn_result *r);
+void give_up_claim(struct lane *l, const struct turn_result *r);
 void decide_loaded(struct lane *l, struct lane_input *in);
 void decide_offer_loaded(struct lane *l, struct lane_input *in);
 

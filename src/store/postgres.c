@@ -506,6 +506,7 @@ static const struct store_ops postgres_ops = {
     .changed = postgres_changed,
     .hint = postgres_hint,
     .load_task = postgres_load_task,
+    .task_locked = postgres_task_locked,
     .load_offer = postgres_load_offer,
     .step_result = postgres_step_result,
     .register_template = postgres_register_template,

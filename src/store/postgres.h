@@ -7,6 +7,7 @@
 //     postgres_schema*.c    the tables, the functions, versions, migration, drift
 //     postgres_turn.c       commit and resolve: the fence, takeover, claims, ids, outcomes
 //     postgres_change.c     changes sorted into one array statement per kind
+//     postgres_locked.c     which tasks have rows that somebody else has locked
 //     postgres_poll.c, postgres_load.c, postgres_template.c   reading
 //     postgres_inquiry.c    what the questions of query*.c need of a database
 //
@@ -142,6 +143,10 @@ int64_t postgres_culprit(const struct pipe *q, const struct turn *turn);
 // than `every_us` ago. What fails is tried again the next time. A turn that finds its own lane's row locked needs it too:
 // its last one may have left a session behind, and there may be nobody else who polls.
 void postgres_free_locks(struct postgres *p, int64_t now, int64_t every_us);
+// postgres_find_locked fills in ret->locked after a turn that waited for a lock in vain, and the error that says so. Nothing
+// when the lock is none of a task's rows, or is gone.
+void postgres_find_locked(struct postgres *p, const struct turn *turn, struct turn_result *ret);
+int postgres_task_locked(struct store *base, int64_t task_id, tasker_error *err) CHECKED;
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
                   tasker_error *err) CHECKED;
 int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;

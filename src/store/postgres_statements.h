@@ -14,6 +14,9 @@
     "(SELECT nextval('" sequence "') AS id FROM generate_series(1, $1)) AS taken) AS runs GROUP BY " \
     "run ORDER BY 1"
 
+// Rows that nobody else has locked against us: those of others are not there.
+#define LEFT_ALONE "FOR NO KEY UPDATE SKIP LOCKED"
+
 #define PG_TURN_STATEMENTS(X) \
     X(BEGIN, \
       "BEGIN ISOLATION LEVEL READ COMMITTED") \
@@ -157,6 +160,25 @@
 
 // A poll is one statement whatever it looks for: rows of (kind, three numbers, three texts), see postgres_poll.c.
 #define PG_POLL_STATEMENTS(X) \
+    X(LOCKED_TASKS, \
+      "WITH m AS MATERIALIZED (SELECT x.id FROM unnest($1::bigint[]) AS x(id) UNION SELECT s.task_id FROM " \
+      "tasker_workflow_steps s WHERE s.workflow_step_id = ANY ($2::bigint[])), ft AS MATERIALIZED (SELECT " \
+      "t.task_id AS id FROM tasker_tasks t WHERE t.task_id = ANY (ARRAY(SELECT id FROM m)) " LEFT_ALONE \
+      "), fa AS MATERIALIZED (SELECT a.task_id AS id FROM tasker_core_active a WHERE a.task_id = ANY " \
+      "(ARRAY(SELECT id FROM m)) " LEFT_ALONE "), fr AS MATERIALIZED (SELECT r.id FROM tasker_task_transitions " \
+      "r WHERE r.task_id = ANY (ARRAY(SELECT id FROM m)) AND r.most_recent = true " LEFT_ALONE "), fs AS " \
+      "MATERIALIZED (SELECT s.workflow_step_id AS id FROM tasker_workflow_steps s WHERE s.task_id = ANY " \
+      "(ARRAY(SELECT id FROM m)) " LEFT_ALONE "), fq AS MATERIALIZED (SELECT q.id FROM " \
+      "tasker_workflow_step_transitions q WHERE q.workflow_step_id = ANY (ARRAY(SELECT s.workflow_step_id FROM " \
+      "tasker_workflow_steps s WHERE s.task_id = ANY (ARRAY(SELECT id FROM m)))) AND q.most_recent = true " \
+      LEFT_ALONE ") SELECT t.task_id FROM tasker_tasks t WHERE t.task_id = ANY (ARRAY(SELECT id FROM m)) AND " \
+      "t.task_id NOT IN (SELECT id FROM ft) UNION SELECT a.task_id FROM tasker_core_active a WHERE a.task_id = " \
+      "ANY (ARRAY(SELECT id FROM m)) AND a.task_id NOT IN (SELECT id FROM fa) UNION SELECT r.task_id FROM " \
+      "tasker_task_transitions r WHERE r.task_id = ANY (ARRAY(SELECT id FROM m)) AND r.most_recent = true AND " \
+      "r.id NOT IN (SELECT id FROM fr) UNION SELECT s.task_id FROM tasker_workflow_steps s WHERE s.task_id = ANY " \
+      "(ARRAY(SELECT id FROM m)) AND (s.workflow_step_id NOT IN (SELECT id FROM fs) OR EXISTS (SELECT 1 FROM " \
+      "tasker_workflow_step_transitions q WHERE q.workflow_step_id = s.workflow_step_id AND q.most_recent = true " \
+      "AND q.id NOT IN (SELECT id FROM fq))) ORDER BY 1") \
     X(POLL, \
       "SELECT * FROM (SELECT 0 AS kind, l.lane_id AS a, l.expires_at AS b, (EXISTS (SELECT 1 FROM " \
       "tasker_core_active o WHERE o.lane_id = l.lane_id) OR EXISTS (SELECT 1 FROM tasker_core_dispatch " \

@@ -13,7 +13,7 @@
 
 // A turn waits a quarter of its lease for a row that somebody else has locked, within these bounds.
 #define LOCK_LEAST_MS 100
-#define LOCK_MOST_MS 5000
+#define LOCK_MOST_MS 1000 // all tasks of the lane wait meanwhile
 #define TAKE_MOST 65536 // claims, or offers of one class, in one turn
 
 // A turn under way: which statement of the pipe answers what.
@@ -417,6 +417,8 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
         take_answers(&w);
     if (ret->outcome != OUT_COMMITTED)
         forget(ret);
+    if (strcmp(w.q.sqlstate, "55P03") == 0 && turn->kind == TURN_WORK)
+        postgres_find_locked(w.p, turn, ret);
     pipe_done(&w.q);
 }
 

@@ -109,6 +109,8 @@ struct turn_result {
     struct arena arena;
     tasker_error error;        // for all but COMMITTED
     int64_t culprit;           // REFUSED: index of the change, -1: not known
+    int64_t *locked;           // RETRY: tasks of the turn of which another session has rows locked, whom the turn waited
+    size_t locked_count;       // for in vain; without them it can be written
     int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
                                // turn is refused without culprit and id: they are known once the first is committed
     int64_t lane;              // REGISTER: the new lane
@@ -269,6 +271,9 @@ struct store_ops {
     // fails. Nothing on SQLite.
     void (*hint)(struct store *s);
     int (*load_task)(struct store *s, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;
+    // task_locked is 1 while another session has rows of the task locked that a turn would have to wait for, else 0. NULL:
+    // there are no such locks (SQLite).
+    int (*task_locked)(struct store *s, int64_t task_id, tasker_error *err) CHECKED;
     int (*load_offer)(struct store *s, int64_t step_id, struct offer_rows *ret, tasker_error *err) CHECKED;
     // step_result reads a finished step's results by name; TASKER_E_NOT_FOUND, TASKER_E_STATE. *ret NULL: null.
     int (*step_result)(struct store *s, int64_t task_id, const char *name, struct blob **ret, tasker_error *err) CHECKED;

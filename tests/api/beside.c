@@ -79,6 +79,29 @@ void beside(const char *fmt, ...)
     free(text);
 }
 
+static PGconn *holder;
+
+bool beside_hold(const char *question)
+{
+    char sql[400];
+
+    if (server == NULL)
+        return false;
+    holder = PQconnectdb(server_uri);
+    snprintf(sql, sizeof(sql), "BEGIN; %s", question);
+    PGresult *r = PQexec(holder, sql);
+    if (PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(holder));
+    PQclear(r);
+    return true;
+}
+
+void beside_let_go(void)
+{
+    PQfinish(holder);
+    holder = NULL;
+}
+
 int64_t beside_number(const char *fmt, ...)
 {
     va_list args;

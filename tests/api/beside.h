@@ -10,6 +10,11 @@ int fresh_beside(void **state);
 int gone_beside(void **state);
 #define BESIDE(name) cmocka_unit_test_setup_teardown(name, fresh_beside, gone_beside)
 
+// beside_hold begins a transaction that takes locks by the question, and stays open until beside_let_go; false: there are no
+// such locks (SQLite).
+bool beside_hold(const char *question);
+void beside_let_go(void);
+
 // beside runs statements that both databases understand, in one transaction; beside_number asks for a number.
 void beside(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t beside_number(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

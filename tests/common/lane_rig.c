@@ -184,7 +184,9 @@ static void on_load(struct rig *r, const struct action *a)
     in->loaded.rows = rows;
     in->loaded.task_id = a->id;
     in->loaded.number = a->token;
-    in->loaded.rc = rig_store->ops->load_task(rig_store, a->id, rows, NULL);
+    bool kept_out = a->unlocked && a->id == r->locked;
+    r->kept_out += kept_out;
+    in->loaded.rc = kept_out ? TASKER_E_BUSY : rig_store->ops->load_task(rig_store, a->id, rows, NULL);
     for (size_t i = 0; in->loaded.rc == 0 && i < tpl_count; i++)
         if (rig_templates[i]->template_id == rows->template_id)
             in->loaded.tpl = template_ref(rig_templates[i]);
@@ -270,6 +272,34 @@ static void count_changes(struct rig *r, const struct turn *t)
     }
 }
 
+// Does the turn write rows of the task that somebody has locked?
+static bool meets_lock(const struct rig *r, const struct turn *t)
+{
+    char sql[120];
+    bool meets = t->claim_task != 0 && t->claim_task == r->locked;
+    for (size_t i = 0; i < t->change_count && r->locked != 0 && !meets; i++) {
+        const struct change *c = &t->changes[i];
+        if (c->kind == CH_TASK_ROW)
+            meets = c->row.owner_id == r->locked;
+        if (c->kind != CH_STEP_ROW)
+            continue;
+        (void)snprintf(sql, sizeof(sql), "SELECT task_id FROM tasker_workflow_steps WHERE workflow_step_id = %lld",
+                       (long long)c->row.owner_id);
+        meets = rig_count(sql) == r->locked;
+    }
+    return meets;
+}
+
+// As PostgreSQL does it: the turn has waited, and another look says for whom.
+static void fail_locked(struct rig *r)
+{
+    r->kept_out++;
+    r->result.outcome = OUT_RETRY;
+    r->result.locked = &r->locked;
+    r->result.locked_count = 1;
+    (void)err_set(&r->result.error, TASKER_E_BUSY, "locked");
+}
+
 void rig_commit(struct rig *r, const struct turn *t)
 {
     int die = r->dice_at < r->dice_count ? r->dice[r->dice_at++] : -1;
@@ -283,6 +313,11 @@ void rig_commit(struct rig *r, const struct turn *t)
         (void)err_set(&r->result.error, TASKER_E_STORE, "the test says so");
         return;
     }
+    if (meets_lock(r, t)) {
+        fail_locked(r);
+        return;
+    }
+    r->result.locked_count = 0;
     rig_store->ops->commit(rig_store, t, &r->result);
     if (r->result.outcome == OUT_REFUSED && r->result.existing_task_id == 0 && !mem_failed())
         print_message("refused: %s\n", r->result.error.message);

@@ -37,6 +37,8 @@ struct rig {
     int dice[16];       // outcomes of the next turns, -1: the store's
     int64_t culprit;    // of those that are refused, as the index of a change
     size_t dice_count, dice_at;
+    int64_t locked;     // the task that another session has locked, 0: none
+    size_t kept_out;    // turns and readings that met it
     size_t turns, rows; // committed turns, and their changes but offers and claims
     int kinds[CH_COUNT];
     int64_t lease;      // until when the last turn that ended a task held it

@@ -33,6 +33,7 @@ struct sim_engine {
     struct engine_options options;
     struct lane *lane;
     struct turn_result result;
+    int64_t locked;  // a task that the last turn met locked
     const struct turn *turn;  // being committed
     int64_t commit_at;
     int64_t paused_until, restart_at, drain_at;

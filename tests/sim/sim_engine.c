@@ -142,7 +142,8 @@ static void load(struct sim *s, struct sim_engine *e, struct action *a)
     task_rows_init(in->loaded.rows);
     in->loaded.task_id = a->id;
     in->loaded.number = a->token;
-    in->loaded.rc = s->store->ops->load_task(s->store, a->id, in->loaded.rows, NULL);
+    bool locked = a->unlocked && faults(s) && chance(s, 50);
+    in->loaded.rc = locked ? TASKER_E_BUSY : s->store->ops->load_task(s->store, a->id, in->loaded.rows, NULL);
     for (size_t i = 0; in->loaded.rc == 0 && i < SIM_TEMPLATES; i++)
         if (s->templates[i]->template_id == in->loaded.rows->template_id)
             in->loaded.tpl = template_ref(s->templates[i]);
@@ -220,12 +221,34 @@ static void act(struct sim *s, struct sim_engine *e)
 
 // ----------------------------------------------------------------------------------------------------- commits
 
+// A task that the turn writes, or wants to claim; 0: none.
+static int64_t some_task(struct sim *s, const struct turn *t)
+{
+    size_t from = t->change_count > 0 ? rng_below(&s->rng, (uint32_t)t->change_count) : 0;
+    for (size_t i = 0; i < t->change_count; i++) {
+        const struct change *c = &t->changes[(from + i) % t->change_count];
+        if (c->kind == CH_TASK_ROW)
+            return c->row.owner_id;
+        if (c->kind == CH_ACTIVE_UPDATE || c->kind == CH_ACTIVE_DELETE)
+            return c->active.task_id;
+    }
+    return t->claim_task;
+}
+
 // The outcome that the engine sees. What really happened to the rows may differ: that is what UNKNOWN is about.
 static void commit(struct sim *s, struct sim_engine *e)
 {
     bool fault = faults(s) && chance(s, s->fault_percent);
-    int what = fault ? (int)rng_below(&s->rng, 4) : -1;
+    int what = fault ? (int)rng_below(&s->rng, 5) : -1;
     struct turn_result *r = &e->result;
+    r->locked_count = 0;
+    if (what == 4) {  // somebody else has locked one of its tasks
+        e->locked = some_task(s, e->turn);
+        r->outcome = OUT_RETRY;
+        r->locked = &e->locked;
+        r->locked_count = e->locked != 0;
+        return;
+    }
     if (what == 0) {
         r->outcome = OUT_RETRY;
         return;

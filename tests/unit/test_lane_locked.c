@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// test_lane_locked.c - a lane and a task of which another session has rows locked: it waits, and nothing else does.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/lane_rig.h"
+
+static const char line[] = HEAD("line") STEP("a", "A", "") STEP("b", "A", ", depends_on_step: a");
+
+// Two tasks, whose first steps are out; somebody locks the first task.
+static void begin(struct rig *r, int64_t ids[2])
+{
+    struct template *t = rig_template(line);
+    ids[0] = rig_one_task(r, t, 2);
+    size_t second = rig_submit(r, t);
+    rig_run(r);
+    ids[1] = r->told[second].id;
+    assert_int_equal(r->given_count, 2);
+    assert_int_equal(r->given[0].task, ids[0]);
+    r->locked = ids[0];
+}
+
+static void answer_both(struct rig *r)
+{
+    rig_answer(r, r->given[0].token, ANSWER_COMPLETE);
+    rig_answer(r, r->given[1].token, ANSWER_COMPLETE);
+    rig_run(r);
+}
+
+static void a_locked_task_waits_and_the_others_of_its_turn_go_on(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    begin(&r, ids);
+    answer_both(&r);
+    assert_int_equal(r.given_count, 3); // at once: no time has passed
+    assert_int_equal(r.given[2].task, ids[1]);
+    rig_answer(&r, r.given[2].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(rig_state(ids[1], NULL), ST_COMPLETE);
+    assert_int_equal(rig_state(ids[0], "a"), ST_PENDING);
+    rig_close(&r);
+}
+
+static void no_turn_meets_the_lock_again_and_what_was_answered_is_written_when_it_is_gone(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    begin(&r, ids);
+    answer_both(&r);
+    size_t turns = r.turns, looks = r.kept_out;
+    rig_pass(&r, 60 * SECOND);
+    assert_in_range(r.kept_out - looks, 50, 62); // a look a second
+    assert_in_range(r.turns - turns, 0, 20);     // of the other task, and to renew the lease
+    assert_int_equal(rig_state(ids[0], "a"), ST_PENDING);
+    r.locked = 0;
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(rig_state(ids[0], "a"), ST_COMPLETE); // by the answer that was given then
+    assert_int_equal(r.given_count, 4);
+    assert_int_equal(r.given[3].task, ids[0]);
+    assert_int_equal(r.given[3].step, 1);
+    assert_int_equal(rig_attempts(ids[0]), 1);
+    rig_close(&r);
+}
+
+static void commands_for_a_locked_task_are_told_so(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    begin(&r, ids);
+    answer_both(&r);
+    size_t cancel = rig_command(&r, CMD_TASK_CANCEL, ids[0], NULL, "no");
+    rig_pass(&r, 2 * SECOND);
+    assert_true(r.told[cancel].answered);
+    assert_int_equal(r.told[cancel].code, TASKER_E_BUSY);
+    r.locked = 0;
+    rig_pass(&r, 2 * SECOND);
+    cancel = rig_command(&r, CMD_TASK_CANCEL, ids[0], NULL, "no");
+    rig_run(&r);
+    assert_int_equal(r.told[cancel].code, 0);
+    assert_int_equal(rig_state(ids[0], NULL), ST_CANCELLED);
+    rig_close(&r);
+}
+
+static void a_command_for_a_finished_task_that_is_locked_is_told_so(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    begin(&r, ids);
+    r.locked = 0;
+    size_t first = rig_command(&r, CMD_STEP_CANCEL, ids[0], "a", "no");
+    rig_run(&r);
+    assert_int_equal(r.told[first].code, 0);
+    assert_int_equal(rig_state(ids[0], NULL), ST_ERROR);
+    r.locked = ids[0];
+    size_t resolve = rig_command(&r, CMD_TASK_RESOLVE, ids[0], NULL, "paid");
+    size_t other = rig_submit(&r, rig_template(line));
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(r.told[resolve].code, TASKER_E_BUSY);
+    assert_int_equal(r.told[other].code, 0);
+    r.locked = 0;
+    resolve = rig_command(&r, CMD_TASK_RESOLVE, ids[0], NULL, "paid");
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(r.told[resolve].code, 0);
+    assert_int_equal(rig_state(ids[0], NULL), ST_RESOLVED);
+    rig_close(&r);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        T(a_locked_task_waits_and_the_others_of_its_turn_go_on),
+        T(no_turn_meets_the_lock_again_and_what_was_answered_is_written_when_it_is_gone),
+        T(commands_for_a_locked_task_are_told_so),
+        T(a_command_for_a_finished_task_that_is_locked_is_told_so),
+    };
+    return cmocka_run_group_tests_name("lane, locked tasks", tests, NULL, NULL);
+}
