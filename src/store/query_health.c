@@ -270,14 +270,21 @@ static const char stuck_sessions[] =
     " s.xact_start AT TIME ZONE 'UTC' AS since, l.lane_id, l.name AS engine, " STUCK_MAY_END " AS may_end,"
     " (SELECT count(*) FROM tasker_core_active o WHERE o.xmax = l.xmax) AS tasks FROM " STUCK_SESSIONS ") x ORDER BY x.lane_id";
 
-static int write_stuck(struct inquiry *a, tasker_error *err)
+// The same columns of those that hold other rows. No engine ends them: what they do may be somebody's work.
+static const char other_sessions[] =
+    "SELECT s.pid, s.usename AS role, s.application_name, s.xact_start AT TIME ZONE 'UTC' AS since, NULL::bigint, NULL::text,"
+    " waiting.tasks, " STUCK_MAY_END " AS may_end, format('rows of %s%s', held.tables, CASE WHEN waiting.tasks > 0 THEN"
+    " format('; %s unfinished tasks wait for them: %s%s', waiting.tasks, waiting.first, CASE WHEN waiting.tasks > 3 THEN ', ...'"
+    " ELSE '' END) ELSE '' END), format('let it end its transaction, or %sSELECT pg_terminate_backend(%s)', CASE WHEN "
+    STUCK_MAY_END " THEN '' ELSE format('as role %I or as superuser: ', s.usename) END, s.pid) FROM " OTHER_SESSIONS
+    " ORDER BY since, s.pid";
+
+static int write_sessions(struct inquiry *a, const char *sql, tasker_error *err)
 {
     CLEANUP(rows_close) struct rows rows = {0};
-    int rc = a->postgres ? ask_by_id(a, stuck_sessions, a->now, &rows, err) : 0;
+    int rc = ask_by_id(a, sql, a->now, &rows, err);
 
-    jw_key(a->out, "stuck_sessions");
-    jw_open(a->out, '[');
-    while (rc == 0 && a->postgres && (rc = rows_next(&rows, err)) == 1) {
+    while (rc == 0 && (rc = rows_next(&rows, err)) == 1) {
         jw_open(a->out, '{');
         put_int(a, "pid", &rows, 0);
         put_text(a, "role", &rows, 1);
@@ -292,6 +299,19 @@ static int write_stuck(struct inquiry *a, tasker_error *err)
         jw_close(a->out, '}');
         rc = 0;
     }
+    return rc;
+}
+
+static int write_stuck(struct inquiry *a, tasker_error *err)
+{
+    int rc = 0;
+
+    jw_key(a->out, "stuck_sessions");
+    jw_open(a->out, '[');
+    if (a->postgres)
+        rc = write_sessions(a, stuck_sessions, err);
+    if (rc == 0 && a->postgres)
+        rc = write_sessions(a, other_sessions, err);
     jw_close(a->out, ']');
     return rc;
 }

@@ -57,3 +57,25 @@ void seed_task(struct world *w, int64_t task, int64_t step, bool started)
         script_start(w, &s, task, T0);
     plain_write(w->b, &s, T0);
 }
+
+void send_part(PGconn *c, const char *sql)
+{
+    assert_int_equal(PQsendQueryParams(c, sql, 0, NULL, NULL, NULL, NULL, 0), 1);
+    assert_int_equal(PQsendFlushRequest(c), 1);
+    assert_int_equal(PQflush(c), 0);
+    PGresult *r = PQgetResult(c);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(c));
+    PQclear(r);
+    assert_null(PQgetResult(c));
+}
+
+char *ask_health(struct store *s, int64_t now)
+{
+    struct buf out;
+    tasker_error err = {0};
+    buf_init(&out, 1 << 20);
+    assert_int_equal(s->ops->query(s, "health", NULL, now, &out, &err), 0);
+    buf_char(&out, '\0');
+    return buf_take(&out, NULL);
+}

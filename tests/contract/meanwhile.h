@@ -27,6 +27,11 @@ void wait_until(struct world *w, const char *sql, int64_t wanted);
 #define WAITERS \
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
+// send_part sends a statement in pipeline mode: the server has answered all that was sent, and nothing more is coming.
+void send_part(PGconn *c, const char *sql);
+// ask_health is the answer of `health`, to be freed.
+char *ask_health(struct store *s, int64_t now);
+
 // seed_task puts a task of w->tpl that nobody owns.
 void seed_task(struct world *w, int64_t task, int64_t step, bool started);
 

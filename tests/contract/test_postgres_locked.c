@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // test_postgres_locked.c - a person who holds rows of a task: "BEGIN; SELECT ... FOR UPDATE" in psql, and then lunch. The
 // turn that meets it says which tasks these are, so that they alone wait, and health says who it is.
-#include "base/buf.h"
-#include "base/json.h"
-#include "common/pick.h"
 #include "meanwhile.h"
 #include "store/postgres.h"
 

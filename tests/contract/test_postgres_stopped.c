@@ -4,8 +4,6 @@
 // has sent the beginning of a turn and goes silent.
 //
 // Leases of rows are made short where one has to be over: SHORT, in the server's own time.
-#include "base/buf.h"
-#include "base/json.h"
 #include "common/pick.h"
 #include "meanwhile.h"
 #include "store/postgres.h"
@@ -20,19 +18,6 @@ static void put_tasks(struct world *w, int count)
         script_task(w, &s, i, i * 10, false);
         plain_write(w->b, &s, T0);
     }
-}
-
-// The server has answered all that was sent, and nothing more is coming.
-static void send_part(PGconn *c, const char *sql)
-{
-    assert_int_equal(PQsendQueryParams(c, sql, 0, NULL, NULL, NULL, NULL, 0), 1);
-    assert_int_equal(PQsendFlushRequest(c), 1);
-    assert_int_equal(PQflush(c), 0);
-    PGresult *r = PQgetResult(c);
-    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", sql, PQerrorMessage(c));
-    PQclear(r);
-    assert_null(PQgetResult(c));
 }
 
 // A turn of the lane that has claimed `claims` tasks and never ends.
@@ -222,16 +207,6 @@ static void role_end(struct world *w, const char *role)
     PQfinish(c);
 }
 
-static char *ask_health(struct store *s, int64_t now)
-{
-    struct buf out;
-    tasker_error err = {0};
-    buf_init(&out, 1 << 20);
-    assert_int_equal(s->ops->query(s, "health", NULL, now, &out, &err), 0);
-    buf_char(&out, '\0');
-    return buf_take(&out, NULL);
-}
-
 static void a_role_that_may_signal_ends_the_session_of_another(void **state)
 {
     struct world *w = *state;
@@ -304,6 +279,104 @@ static void health_names_a_session_that_our_role_may_not_end(void **state)
     role_end(w, "stopped_b");
 }
 
+// ------------------------------------------------------------------------------------------------- no lane's row
+
+static int64_t server_time(struct world *w)
+{
+    return ask_number(w, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+}
+
+static void assert_named(const char *text, int place, const char *member, const char *want)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "stuck_sessions.%d.%s", place, member);
+    const char *found = pick(text, path);
+    if (!found || strcmp(found, want) != 0)
+        fail_msg("%s is %s, not %s", path, found ? found : "missing", want);
+}
+
+// As a program that registers templates does it; no row of a lane is involved.
+static void health_names_a_program_that_was_stopped_in_another_transaction(void **state)
+{
+    struct world *w = *state;
+    char pid[20];
+    PGconn *c = postgres_session(w->uri);
+    assert_int_equal(PQenterPipelineMode(c), 1);
+    send_part(c, "BEGIN");
+    send_part(c, "INSERT INTO tasker_task_namespaces (name, created_at, updated_at) VALUES ('x', now(), now())");
+    int64_t now = server_time(w);
+    char *text = ask_health(w->b, now);
+    assert_string_equal(pick(text, "stuck_sessions"), "[]"); // it may go on any moment
+    free(text);
+    text = ask_health(w->b, now + 6 * SECOND);
+    (void)snprintf(pid, sizeof(pid), "%d", PQbackendPID(c));
+    assert_named(text, 0, "pid", pid);
+    assert_named(text, 0, "lane_id", "null");
+    assert_named(text, 0, "tasks", "0");
+    assert_named(text, 0, "holds", "rows of tasker_task_namespaces");
+    assert_named(text, 0, "may_end", "true");
+    (void)snprintf(pid, sizeof(pid), "(%d)", PQbackendPID(c));
+    assert_non_null(strstr(pick(text, "stuck_sessions.0.remedy"), pid));
+    assert_null(pick(text, "stuck_sessions.1"));
+    free(text);
+    PQfinish(c);
+}
+
+static void health_names_a_person_who_holds_rows_of_tasks(void **state)
+{
+    static const char *const holds[] = {
+        "SELECT 1 FROM tasker_tasks WHERE task_id IN (2, 3) FOR UPDATE",
+        "SELECT 1 FROM tasker_workflow_steps WHERE task_id IN (2, 3) FOR UPDATE",
+        "UPDATE tasker_core_active SET run_at = run_at WHERE task_id IN (2, 3)",
+    };
+    struct world *w = *state;
+    put_tasks(w, 5);
+    PGconn *c = postgres_session(w->uri), *reader = postgres_session(w->uri);
+    postgres_run(reader, "BEGIN; SELECT * FROM tasker_tasks");
+    for (size_t i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
+        postgres_run(c, "BEGIN; %s", holds[i]);
+        char *text = ask_health(w->b, server_time(w) + 6 * SECOND);
+        assert_named(text, 0, "tasks", "2");
+        assert_non_null(strstr(pick(text, "stuck_sessions.0.holds"), "; 2 unfinished tasks wait for them: 2, 3"));
+        assert_null(pick(text, "stuck_sessions.1")); // reading holds nobody up
+        free(text);
+        postgres_run(c, "ROLLBACK");
+    }
+    char *text = ask_health(w->b, server_time(w) + 6 * SECOND);
+    assert_string_equal(pick(text, "stuck_sessions"), "[]");
+    free(text);
+    PQfinish(c);
+    PQfinish(reader);
+}
+
+// How long it has been so is not for our role to see; that a task waits for it is.
+static void health_names_a_person_of_another_role(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    char theirs[512], ours[512];
+    put_tasks(w, 2);
+    role_begin(w, "stopped_a", NULL, theirs);
+    role_begin(w, "stopped_b", NULL, ours);
+    struct store *s = world_open(ours);
+    owner_begin(&o, w->a, T0);
+    PGconn *c = postgres_session(theirs), *turn = stop_in_turn(theirs, o.lane, 1);
+    postgres_run(c, "BEGIN; SELECT 1 FROM tasker_tasks WHERE task_id = 2 FOR UPDATE");
+    char *text = ask_health(s, T0);
+    assert_named(text, 0, "role", "stopped_a");
+    assert_named(text, 0, "since", "null");
+    assert_named(text, 0, "may_end", "false");
+    assert_non_null(strstr(pick(text, "stuck_sessions.0.remedy"), "as role stopped_a or as superuser: SELECT pg_terminate_backend("));
+    assert_null(pick(text, "stuck_sessions.1")); // a turn on its way is none of these
+    free(text);
+    PQfinish(c);
+    PQfinish(turn);
+    owner_end(&o);
+    store_close(s);
+    role_end(w, "stopped_a");
+    role_end(w, "stopped_b");
+}
+
 int main(void)
 {
 #define STOPPED(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
@@ -315,6 +388,9 @@ int main(void)
         STOPPED(a_turn_that_is_slow_at_the_server_is_left_alone),
         STOPPED(a_role_that_may_signal_ends_the_session_of_another),
         STOPPED(health_names_a_session_that_our_role_may_not_end),
+        STOPPED(health_names_a_program_that_was_stopped_in_another_transaction),
+        STOPPED(health_names_a_person_who_holds_rows_of_tasks),
+        STOPPED(health_names_a_person_of_another_role),
     };
     contract_use(&postgres_backend);
     return postgres_clean(cmocka_run_group_tests_name("postgresql, stopped processes", tests, NULL, NULL));
