@@ -138,7 +138,7 @@ struct trouble {
     tasker_events *events; // of the database
     int64_t seen_at;       // of the engine's error at the last question, 0: none that lasts
     int64_t over_at;       // when the last trouble was over
-    char said[256];
+    char said[512];
 };
 void trouble_watch(struct trouble *w, const struct cli *c, tasker *t);
 void trouble_done(struct trouble *w);

@@ -123,7 +123,7 @@ struct engine {
     size_t cut_off;                // lanes that can not reach the database
     int64_t cut_off_at;            // when the first of them could not
     size_t lanes_stopped;
-    char last_error[256];
+    char last_error[sizeof(((tasker_error *)0)->message)];
     int64_t last_error_at;
 
     pthread_mutex_t desk_lock;

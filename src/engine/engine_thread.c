@@ -46,7 +46,7 @@ static void note_error(struct lane_thread *t, const tasker_error *error)
 {
     struct engine *e = t->engine;
     pthread_mutex_lock(&e->lock);
-    (void)snprintf(e->last_error, sizeof(e->last_error), "%.255s", error->message);
+    (void)snprintf(e->last_error, sizeof(e->last_error), "%s", error->message);
     e->last_error_at = t->last_now;
     pthread_mutex_unlock(&e->lock);
 }

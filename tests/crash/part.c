@@ -7,6 +7,10 @@
 //     part serve URI NAME            a worker that owns no task: serves the class Crash::Lent of other processes' tasks
 //     part work URI NAME             an engine with four places for the class Crash::Claimed; it begins once the file $GO is
 //                                    there, and ends at SIGTERM
+//     part drive URI NAME [idle]     an engine that drives tasks of its own, one after the other, of the class Crash::Claimed
+//                                    (idle: none) until SIGUSR1, and serves that class until SIGTERM. It writes what it is told
+//                                    of the database into $EVENTS, and what engine.status says, again and again, into
+//                                    $STATUS. $LEASE: seconds, 1 when it is not set
 //     part submit URI NAME FILE      a client: submits one task after the other until SIGTERM, and writes number and id
 //                                    of each into FILE once it is confirmed. Started again it goes on behind the last.
 //
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,13 +99,22 @@ static void on_term(int number)
     told_to_end = 1;
 }
 
+static void begin(pthread_t *thread, void *(*run)(void *), void *user)
+{
+    if (pthread_create(thread, NULL, run, user) == 0)
+        return;
+    perror("a thread");
+    exit(71);
+}
+
 static tasker *join(const char *uri, const char *name)
 {
     char options[120];
     tasker_error err;
     tasker *t;
     signal(SIGTERM, on_term);
-    snprintf(options, sizeof(options), "{\"name\": \"%s\", \"lease_seconds\": 1}", name);
+    const char *lease = getenv("LEASE");
+    snprintf(options, sizeof(options), "{\"name\": \"%s\", \"lease_seconds\": %s}", name, lease != NULL ? lease : "1");
     must(tasker_open(uri, options, &t, &err), &err);
     fprintf(stderr, "%s started\n", name);
     return t;
@@ -135,19 +149,24 @@ static void *serve_thread(void *user)
     return NULL;
 }
 
-// serve_class runs steps of the class until it is told to end.
-static int serve_class(tasker *t, const char *class_name)
+// serve_steps runs steps of the class until it is told to end.
+static void serve_steps(tasker *t, const char *class_name)
 {
     pthread_t threads[SERVERS];
     tasker_worker *w;
     tasker_error err;
     must(tasker_worker_open(t, &class_name, 1, SERVERS, &w, &err), &err);
     for (int i = 0; i < SERVERS; i++)
-        if (pthread_create(&threads[i], NULL, serve_thread, w) != 0)
-            return 71;
+        begin(&threads[i], serve_thread, w);
     for (int i = 0; i < SERVERS; i++)
         pthread_join(threads[i], NULL);
     tasker_worker_close(w);
+}
+
+static int serve_class(tasker *t, const char *class_name)
+{
+    tasker_error err;
+    serve_steps(t, class_name);
     must(tasker_drain(t, 5000, &err), &err);
     tasker_close(t);
     return 0;
@@ -236,6 +255,106 @@ static int submit(const char *uri, const char *name, const char *path)
     return 0;
 }
 
+// ---- drive
+
+static volatile sig_atomic_t last_task; // the driver is to submit no more
+
+static void on_last(int number)
+{
+    (void)number;
+    last_task = 1;
+}
+
+// A failover may have lost the task although its id was answered.
+static void see_end(tasker *t, int64_t id)
+{
+    const char *state;
+    tasker_error err;
+    int rc;
+    while ((rc = tasker_wait(t, id, 100, &state, &err)) < 0 && rc != TASKER_E_NOT_FOUND)
+        if (rc != TASKER_E_TIMEOUT)
+            pass(20);
+}
+
+static void *drive_thread(void *t)
+{
+    char request[200];
+    tasker_error err;
+    int64_t id;
+    for (long n = 1; !last_task && !told_to_end; n++) {
+        snprintf(request, sizeof(request),
+                 "{\"namespace\": \"crash\", \"name\": \"claimed\", \"version\": \"1.0.0\", \"identity\": \"drive-%ld\", "
+                 "\"if_exists\": \"return\"}",
+                 n);
+        while (tasker_submit(t, request, strlen(request), &id, &err) < 0)
+            pass(20);
+        see_end(t, id);
+        pass(10);
+    }
+    return NULL;
+}
+
+// The file is always a whole answer, never the half of one.
+static void write_status(tasker *t, const char *path)
+{
+    char scratch[300];
+    tasker_text *text;
+    tasker_error err;
+    must(tasker_call(t, "engine.status", NULL, 0, &text, &err), &err);
+    snprintf(scratch, sizeof(scratch), "%s.new", path);
+    FILE *f = fopen(scratch, "w");
+    if (f == NULL || fprintf(f, "%s\n", tasker_text_data(text)) < 0 || fclose(f) != 0 || rename(scratch, path) != 0)
+        exit(74);
+    tasker_text_free(text);
+}
+
+static void write_events(tasker_events *events, int timeout_ms)
+{
+    tasker_text *text;
+    tasker_error err;
+    char line[1200];
+    int rc;
+    while ((rc = tasker_events_next(events, timeout_ms, &text, &err)) > 0) {
+        snprintf(line, sizeof(line), "%s\n", tasker_text_data(text));
+        append(getenv("EVENTS"), line);
+        tasker_text_free(text);
+    }
+    must(rc, &err);
+}
+
+static void *watch_thread(void *t)
+{
+    tasker_events *events;
+    tasker_error err;
+    must(tasker_events_open(t, "engine.*", "live", &events, &err), &err);
+    while (!told_to_end) {
+        write_status(t, getenv("STATUS"));
+        write_events(events, 20);
+    }
+    write_events(events, 0);
+    tasker_events_close(events);
+    return NULL;
+}
+
+static int drive(const char *uri, const char *name, bool idle)
+{
+    pthread_t submitter, watcher;
+    tasker_error err;
+    tasker *t = join(uri, name);
+    signal(SIGUSR1, on_last);
+    must(tasker_start(t, 0, &err), &err);
+    begin(&watcher, watch_thread, t);
+    if (!idle)
+        begin(&submitter, drive_thread, t);
+    serve_steps(t, CLAIMED);
+    if (!idle)
+        pthread_join(submitter, NULL);
+    pthread_join(watcher, NULL);
+    must(tasker_drain(t, 5000, &err), &err);
+    tasker_close(t);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "note") == 0)
@@ -246,6 +365,10 @@ int main(int argc, char **argv)
         return serve(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "work") == 0)
         return work(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "drive") == 0)
+        return drive(argv[2], argv[3], false);
+    if (argc == 5 && strcmp(argv[1], "drive") == 0 && strcmp(argv[4], "idle") == 0)
+        return drive(argv[2], argv[3], true);
     if (argc == 5 && strcmp(argv[1], "submit") == 0)
         return submit(argv[2], argv[3], argv[4]);
     return 64;

@@ -5,6 +5,9 @@
 # has lost commits. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then
 # every task is complete, the rows are sound, and no handler ran after its success, but for what the failover lost.
 #
+# Besides the engine, `tasker start`, there is a driver: an engine that a program embeds (crash-part drive), with tasks of its
+# own, which writes down the events that it is told and what engine.status says.
+#
 # Run it by `tools/postgres run`. TASKER: the binary, crash-part in tests/ beside it. KINDS: only these (all).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,12 +21,14 @@ work=$(mktemp -d /tmp/tasker-outage.XXXXXX)
 standby=$work/standby
 disk=$server/disk
 engine=
+drivers=
 n=0
-export RUNS="$work/runs"
+export RUNS="$work/runs" LEASE=1
 
 finish()
 {
-    [ -z "$engine" ] || kill -9 "$engine" 2>/dev/null
+    # shellcheck disable=SC2086
+    [ -z "$engine$drivers" ] || kill -9 $engine $drivers 2>/dev/null
     wait
     [ ! -d "$standby/data" ] || "$top/tools/postgres" stop "$standby" -m immediate
     ! mountpoint -q "$disk" || umount -l "$disk"
@@ -37,7 +42,7 @@ ok() { echo "ok - $1"; }
 give_up()
 {
     echo "not ok - $1"
-    { cat "$work/said"; tail -n 20 "$work/log"; tail -n 10 "$server/log"; } 2>&1 | sed 's/^/# /'
+    { cat "$work/said" "$work"/events.* "$work"/status.*; tail -n 20 "$work/log"; tail -n 10 "$server/log"; } 2>&1 | sed 's/^/# /'
     exit 1
 }
 
@@ -63,6 +68,8 @@ eventually()
 }
 
 says() { grep -qi -- "$1" "$work/log"; }
+# The driver's engine.status says now that it is cut off, and why.
+status_says() { grep -q '"connected":false' "$work/status.drive" && grep -qi "\"last_error\":\".*$1.*\"last_error_at\"" "$work/status.drive"; }
 yes_of() { [ "$(sql "$@")" = t ]; }
 
 # The engine and the clients are the role "runner", which owns the database.
@@ -88,6 +95,53 @@ late_is_not_there()
         give_up "$name: what was not written is there"
 }
 
+# said_by_all REASON: the engine, and the driver's status, name the reason while the outage lasts.
+said_by_all()
+{
+    eventually "the engine says: $1" says "still trying:.*$1"
+    eventually "engine.status says: $1" status_says "$1"
+}
+
+# health_fails REASON: who asks the database for its health hears the same.
+health_fails()
+{
+    timeout 5 "$tasker" health --db "$uri" >"$work/said" 2>&1 && give_up "health is fine during the outage"
+    grep -qi -- "$1" "$work/said" || give_up "health says: $1"
+}
+
+# Nobody can renew a lease: health answers, and says so.
+engines_are_late()
+{
+    "$tasker" health --db "$uri" --json >"$work/said" && grep -q '"alive":false' "$work/said" && ! grep -q '"alive":true' "$work/said"
+}
+
+# drive NAME [idle]: one more driver.
+drive()
+{
+    : >"$work/events.$1"
+    EVENTS=$work/events.$1 STATUS=$work/status.$1 crash-part drive "$uri" "$@" 2>"$work/$1.log" </dev/null &
+    drivers="$drivers $!"
+    eventually "$1 is connected" grep -q '"connected":true' "$work/status.$1"
+}
+
+# told NAME LOST: the driver NAME was told of outages as docs/events.md says: lost and back take turns, each with what it
+# has; and LOST (none or some) times that the database went back.
+told()
+{
+    awk -v engine="$1" -v went="$2" '
+        function text(key) { return match($0, "\"" key "\":\"([^\"\\\\]|\\\\.)*\"") ? substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5) : "" }
+        function wrong(what) { print what ": " $0; bad = 1; exit }
+        text("engine") != engine || text("timestamp") == "" { wrong("no engine, no time") }
+        { name = text("event") }
+        name == "engine.database_lost" { if (since != "" || text("error") == "" || text("since") != "") wrong("lost"); since = text("timestamp"); n++; next }
+        name == "engine.database_back" { if (since == "" || text("since") != since || text("error") != "") wrong("back"); since = ""; next }
+        name == "engine.database_went_back" && went == "some" { if (text("error") !~ /went back in time: lane [0-9]+ is at turn/) wrong("went back"); w++; next }
+        { wrong("not expected") }
+        END { if (!bad && since != "") print "never back"; if (!bad && n == 0) print "never lost"; if (!bad && went == "some" && w != 1) print "went back " w " times" }
+        ' "$work/events.$1" >"$work/said"
+    [ ! -s "$work/said" ] || give_up "$name: $1 is told of what happens"
+}
+
 # begin NAME [TABLESPACE]: an empty database, an engine, forty tasks, and some of them have got somewhere.
 begin()
 {
@@ -97,16 +151,26 @@ begin()
     : >"$RUNS"
     n=0
     while [ $n -lt 40 ]; do submit || give_up "$name: a task is submitted"; done
-    "$tasker" start --db "$uri" --lease 1 --concurrency 4 --name "$name" >"$work/log" 2>&1 </dev/null &
+    "$tasker" start --db "$uri" --lease "$LEASE" --concurrency 4 --name "$name" >"$work/log" 2>&1 </dev/null &
     engine=$!
+    "$tasker" register "$here/claimed.yaml" --db "$uri" >"$work/said" 2>&1 || give_up "$name: a template"
+    drive drive
     eventually "$name: steps are done" yes_of "$server" "$name" "SELECT count(*) > 15 FROM tasker_workflow_steps WHERE processed"
 }
 
-# end FOLDER: what must be true when it is over.
+# end FOLDER [some]: what must be true when it is over; some: of commits that were lost.
 end()
 {
+    eventually "$name: the driver is connected again" grep -q '"connected":true' "$work/status.drive"
+    # shellcheck disable=SC2086
+    kill -USR1 $drivers
     eventually "$name: every task is complete" \
-        yes_of "$1" "$name" "SELECT count(*) FILTER (WHERE complete) = count(*) AND count(*) >= 40 FROM tasker_tasks"
+        yes_of "$1" "$name" "SELECT count(*) FILTER (WHERE complete) = count(*) AND count(*) > 40 FROM tasker_tasks"
+    for pid in $drivers; do
+        kill "$pid" && wait "$pid" || give_up "$name: a driver stops in order"
+    done
+    drivers=
+    told drive "${2:-none}"
     "$tasker" db verify --db "$uri" >"$work/said" 2>&1 || give_up "$name: the rows are sound"
     kill "$engine" && wait "$engine" || give_up "$name: the engine stops in order"
     engine=
@@ -123,6 +187,13 @@ none_after_success()
     [ -s "$work/done" ] && [ -z "$late" ] || give_up "$name: a handler ran after its success: $late"
 }
 
+# set_server NAME VALUE: a setting that takes effect without a restart.
+set_server()
+{
+    sql "$server" postgres "ALTER SYSTEM SET $1 = '$2'" && sql "$server" postgres "SELECT pg_reload_conf()" >/dev/null ||
+        give_up "a setting of the server: $1"
+}
+
 cut_sessions()
 {
     sql "$server" postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -134,8 +205,10 @@ cut_sessions()
 server_away()
 {
     begin away
+    drive idle idle
     "$top/tools/postgres" stop "$server" -m fast
-    eventually "the engine says that the server is away" says "still trying: no connection to the database"
+    said_by_all "no connection to the database"
+    health_fails "no connection to the database"
     submit && give_up "a task is accepted without a database"
     grep -q "no connection to the database" "$work/said" || give_up "a client is told that there is no database"
     n=$((n - 1))
@@ -144,6 +217,7 @@ server_away()
     submit || give_up "the same task is accepted afterwards"
     eventually "the engine says that the server is back" says "the database is back"
     end "$server"
+    told idle none
     none_after_success
     ok "a server that is away for longer than the lease: all goes on, no handler ran after its success"
 }
@@ -167,7 +241,8 @@ no_connections()
     begin crowded
     sql "$server" postgres "ALTER DATABASE crowded CONNECTION LIMIT 0"
     cut_sessions
-    eventually "the engine says that there are too many connections" says "still trying:.*too many connections"
+    said_by_all "too many connections"
+    health_fails "too many connections"
     sql "$server" postgres "ALTER DATABASE crowded CONNECTION LIMIT -1"
     end "$server"
     none_after_success
@@ -179,7 +254,8 @@ read_only()
     begin readonly
     sql "$server" postgres "ALTER DATABASE readonly SET default_transaction_read_only = on"
     cut_sessions
-    eventually "the engine says that the database is read-only" says "still trying:.*read-only"
+    said_by_all "read-only"
+    eventually "health says that the engines' leases are over" engines_are_late
     client_gives_up "read-only"
     sql "$server" postgres "ALTER DATABASE readonly RESET default_transaction_read_only"
     cut_sessions
@@ -196,11 +272,13 @@ disk_full()
     mkdir "$disk/space" && chown --reference="$server/data" "$disk/space"
     sql "$server" postgres "CREATE TABLESPACE small LOCATION '$disk/space'" || give_up "a tablespace on the small disk"
     sql "$server" postgres "GRANT CREATE ON TABLESPACE small TO runner"
+    # After a vacuum of the catalogue nobody can connect to a full disk: the server then writes a file for each connection.
+    set_server autovacuum off
     begin fulldisk small
     dd if=/dev/zero of="$disk/filler" bs=64k 2>/dev/null
     # Clients wait for room as engines do; here each of them waits three seconds, and the last in vain.
     while submit; do [ $n -lt 3000 ] || give_up "the disk is not full"; done
-    eventually "the engine says that the disk is full" says "still trying:.*No space left"
+    said_by_all "No space left"
     client_gives_up "No space left"
     rm "$disk/filler"
     end "$server"
@@ -208,6 +286,7 @@ disk_full()
     none_after_success
     sql "$server" postgres "DROP DATABASE fulldisk WITH (FORCE)"
     sql "$server" postgres "DROP TABLESPACE small"
+    set_server autovacuum on
     umount "$disk"
     ok "a full disk: the engine says so and waits, nothing is lost, no handler ran after its success"
 }
@@ -230,6 +309,9 @@ failover()
         >"$work/said" 2>&1 || give_up "a standby is made"
     echo "unix_socket_directories = '$standby'" >>"$standby/data/postgresql.conf"
     "$top/tools/postgres" start "$standby" >/dev/null
+    # Nobody takes another engine over before that one is connected again, which takes two seconds at most: a row that was
+    # taken over is gone, and can not tell that it went back.
+    LEASE=4
     begin failover pg_default ",$standby"
     eventually "the standby follows" yes_of "$standby" failover "SELECT count(*) > 20 FROM tasker_workflow_steps WHERE processed"
     # From here on the standby gets nothing more; a hundred commits are confirmed that it will never have.
@@ -238,12 +320,13 @@ failover()
     eventually "the primary is ahead" yes_of "$server" failover \
         "SELECT count(*) >= $has + 40 FROM tasker_workflow_steps WHERE processed"
     "$top/tools/postgres" stop "$server" -m immediate
+    said_by_all "no connection to the database.*session is read-only"
     sql "$standby" postgres "SELECT pg_promote()" >/dev/null
-    end "$standby"
-    again=$(cut -d ' ' -f 1 "$RUNS" | sort | uniq -d | wc -l)
-    [ "$again" -ge 1 ] || give_up "a step whose success was lost runs again"
+    end "$standby" some
+    grep -v '/only ' "$RUNS" | cut -d ' ' -f 1 | sort >"$work/keys" # the driver's tasks may have been lost as a whole
+    [ "$(uniq -d "$work/keys" | wc -l)" -ge 1 ] || give_up "a step whose success was lost runs again"
     says "commits are lost, steps may run again: the database went back in time" || give_up "the engine says that commits are lost"
-    [ "$(cut -d ' ' -f 1 "$RUNS" | sort -u | wc -l)" -eq 200 ] || give_up "every step ran under one key"
+    [ "$(uniq "$work/keys" | wc -l)" -eq 200 ] || give_up "every step ran under one key"
     ok "a failover that lost commits: the steps whose success it lost ran again under the same key, all is complete"
 }
 
