@@ -153,11 +153,22 @@ static const struct operation *find(const char *name, tasker_error *err)
     return NULL;
 }
 
+// A document has payloads as deep as they may be, and they are checked one by one.
+static bool takes_document(const struct operation *op)
+{
+    const tasker_argument *a = op->info.arguments;
+
+    while (a->name != NULL && strcmp(a->type, "document") != 0)
+        a++;
+    return a->name != NULL;
+}
+
 static int run(struct tasker *t, const struct operation *op, struct span arguments,
                struct arena *arena, struct buf *out, tasker_error *err)
 {
     struct call c = {.t = t, .op = op, .arena = arena, .out = out};
-    int rc = json_parse(arena, arguments.len > 0 ? arguments : SPAN("{}"), &c.args, err);
+    struct span text = arguments.len > 0 ? arguments : SPAN("{}");
+    int rc = takes_document(op) ? json_parse_around(arena, text, &c.args, err) : json_parse(arena, text, &c.args, err);
 
     if (rc == 0)
         rc = arguments_check(op->info.arguments, c.args, err);

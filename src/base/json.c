@@ -4,7 +4,7 @@
 // One scanner does both. With an arena it leaves nodes, without one it only checks, and then allocates nothing unless an
 // object tree has more keys open at once than fit the scanner itself.
 //
-// The recursion is bounded by DEPTH_MAX. Every container on the way down is a frame on the C stack, and the frames are
+// The recursion is bounded by depth_max. Every container on the way down is a frame on the C stack, and the frames are
 // linked, so that a fault can say its path without anything being kept for it.
 #include "base/json.h"
 
@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 
 #define DEPTH_MAX 512
+#define DEPTH_AROUND 16
 
 // A container that is being read.
 struct frame {
@@ -29,7 +30,7 @@ struct scanner {
     const char *start, *end;
     struct arena *arena;  // NULL: check only
     const struct frame *top;
-    unsigned depth;
+    unsigned depth, depth_max;
     tasker_error *err;
     int code;  // of the failure
     struct json_keys keys;
@@ -193,8 +194,8 @@ static const char *scan_literal(struct scanner *s, const char *p, struct json *n
 
 static bool enter(struct scanner *s, const char *p, struct frame *frame)
 {
-    if (s->depth == DEPTH_MAX) {
-        fail(s, p, "the text is nested deeper than 512");
+    if (s->depth == s->depth_max) {
+        fail(s, p, s->depth_max == DEPTH_MAX ? "the text is nested deeper than 512" : "the text is nested too deep");
         return false;
     }
     frame->up = s->top;
@@ -336,7 +337,7 @@ static const char *scan_value(struct scanner *s, const char *p, struct json *nod
 
 // ---- the whole text
 
-static int scan_text(struct arena *arena, struct span text, struct json *root, tasker_error *err)
+static int scan_text(struct arena *arena, struct span text, unsigned depth_max, struct json *root, tasker_error *err)
 {
     const char *start = text.p != NULL ? text.p : "";
     struct scanner s;
@@ -349,6 +350,7 @@ static int scan_text(struct arena *arena, struct span text, struct json *root, t
     s.arena = arena;
     s.top = NULL;
     s.depth = 0;
+    s.depth_max = depth_max;
     s.err = err;
     s.code = 0;
     json_keys_init(&s.keys, start);
@@ -362,16 +364,26 @@ static int scan_text(struct arena *arena, struct span text, struct json *root, t
     return s.code;
 }
 
-int json_parse(struct arena *arena, struct span text, const struct json **ret, tasker_error *err)
+static int parse(struct arena *arena, struct span text, unsigned depth_max, const struct json **ret, tasker_error *err)
 {
     struct json *root = arena_alloc(arena, sizeof(*root));
 
     if (root == NULL)
         return err_nomem(err);
-    int r = scan_text(arena, text, root, err);
+    int r = scan_text(arena, text, depth_max, root, err);
     if (r == 0)
         *ret = root;
     return r;
+}
+
+int json_parse(struct arena *arena, struct span text, const struct json **ret, tasker_error *err)
+{
+    return parse(arena, text, DEPTH_MAX, ret, err);
+}
+
+int json_parse_around(struct arena *arena, struct span text, const struct json **ret, tasker_error *err)
+{
+    return parse(arena, text, DEPTH_MAX + DEPTH_AROUND, ret, err);
 }
 
 int json_check(struct span text, enum json_type *ret_type, tasker_error *err)
@@ -383,7 +395,7 @@ int json_check(struct span text, enum json_type *ret_type, tasker_error *err)
         ['9'] = JSON_NUMBER, ['n'] = JSON_NULL,
     };
 
-    int r = scan_text(NULL, text, NULL, err);
+    int r = scan_text(NULL, text, DEPTH_MAX, NULL, err);
     if (r == 0 && ret_type != NULL)
         *ret_type = types[(unsigned char)*json_skip_space(text.p, text.p + text.len)];
     return r;

@@ -32,6 +32,10 @@ struct json {
 // path ("$.a[3].b"), line and column; TASKER_E_TOO_BIG; TASKER_E_NOMEM.
 int json_parse(struct arena *arena, struct span text, const struct json **ret, tasker_error *err) CHECKED;
 
+// json_parse_around is json_parse of a text in which payloads are a few levels down, as in the arguments and answers of
+// operations: 16 levels more. Whoever stores such a payload checks it by json_check.
+int json_parse_around(struct arena *arena, struct span text, const struct json **ret, tasker_error *err) CHECKED;
+
 // json_check is json_parse without keeping the nodes; ret_type (may be NULL) is the type of the whole.
 int json_check(struct span text, enum json_type *ret_type, tasker_error *err) CHECKED;
 

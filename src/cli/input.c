@@ -158,7 +158,7 @@ int cli_call(tasker *t, const char *operation, const char *arguments, struct are
         tasker_call(t, operation, arguments, arguments != NULL ? strlen(arguments) : 0, &text, err);
     if (rc < 0)
         return rc;
-    rc = json_parse(arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, ret, err);
+    rc = json_parse_around(arena, (struct span){tasker_text_data(text), tasker_text_size(text)}, ret, err);
     if (rc < 0)
         tasker_text_free(text);
     else

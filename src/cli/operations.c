@@ -119,13 +119,16 @@ static int add_json(struct buf *out, const char *name, const char *text, tasker_
 static int add_document(struct buf *out, const char *path, tasker_error *err)
 {
     CLEANUP(buf_done) struct buf value;
+    CLEANUP(arena_done) struct arena arena;
+    const struct json *ignored;
     tasker_error found;
 
     buf_init(&value, INPUT_MAX);
+    arena_init(&arena);
     int rc = read_input(path, &value, err);
     if (rc < 0)
         return rc;
-    rc = json_check(buf_view(&value), NULL, &found);
+    rc = json_parse_around(&arena, buf_view(&value), &ignored, &found);
     if (rc < 0) {
         err_set(err, rc, "%s is not JSON: %s", path, found.message);
         err_where(err, found.line, found.column, "%s", path);

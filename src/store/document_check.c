@@ -140,6 +140,16 @@ static int check_size(struct check *c, const struct document_field *f, const str
     return wrong(c, TASKER_E_TOO_BIG, span_of(f->name), what);
 }
 
+// What is in a document may be nested deeper than what is stored may: it is held to that by itself.
+static int check_depth(struct check *c, const struct document_field *f, const struct json *v)
+{
+    int rc = json_check(v->raw, NULL, NULL);
+
+    if (rc == TASKER_E_NOMEM)
+        return err_nomem(c->err);
+    return rc < 0 ? wrong(c, TASKER_E_INVALID, span_of(f->name), "must not be nested deeper than 512") : 0;
+}
+
 static int check_field(struct check *c, const struct document_field *f, const struct json *v)
 {
     char what[128];
@@ -148,8 +158,10 @@ static int check_field(struct check *c, const struct document_field *f, const st
         return f->required ? wrong(c, TASKER_E_INVALID, span_of(f->name), "is missing") : 0;
     if (v->type == JSON_NULL && !f->required)
         return 0;
-    if (fits[f->kind](c, v))
-        return v->type == JSON_STRING || f->kind == DOCUMENT_JSON ? check_size(c, f, v) : 0;
+    if (fits[f->kind](c, v)) {
+        int rc = v->type == JSON_STRING || f->kind == DOCUMENT_JSON ? check_size(c, f, v) : 0;
+        return rc == 0 && f->kind == DOCUMENT_JSON ? check_depth(c, f, v) : rc;
+    }
     snprintf(what, sizeof(what), "must be %s%s", document_kind_names[f->kind], f->required ? "" : ", or null");
     return wrong(c, TASKER_E_INVALID, span_of(f->name), what);
 }

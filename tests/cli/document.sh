@@ -94,6 +94,25 @@ succeeds "and its step, which was under way, runs again" eventually state_is "$b
 t db verify
 is "and all of it can have happened" "$rc" 0
 
+here
+deep=$(awk 'BEGIN { for (i = 0; i < 512; i++) printf "["; for (i = 0; i < 512; i++) printf "]" }')
+printf '%s' "$deep" >deep.txt
+template deep <<'STEPS'
+  - name: dig
+    handler_class: tasker.exec
+    handler_config: {command: [cat, deep.txt]}
+STEPS
+t run deep.yaml --json
+deep_task=$(sed -n 's/.*"task_id": *\([0-9]*\).*/\1/p' "$out" | head -n 1) # too deep for jq
+t task show "$deep_task"
+is "results of the deepest kind are shown" "$rc" 0
+"$tasker" task export "$deep_task" >deep.json
+there
+t task import deep.json --json
+is "and go round" "$rc" 0
+t step show "$(jq -r .task_id "$out")" dig --json
+contains "as they are" "$out" "$deep"
+
 jq '.steps[1].attempts = "two"' "$waiting.json" >wrong.json
 t task import wrong.json
 is "a wrong document is refused" "$rc" 65
@@ -106,5 +125,5 @@ t task import broken.json
 contains "and one that is no JSON" "$err" 'broken.json is not JSON'
 t task import missing.json
 is "and one that is not there" "$rc" 64
-is "nothing of them was written" "$(rows "SELECT count(*) FROM tasker_tasks")" 6
+is "nothing of them was written" "$(rows "SELECT count(*) FROM tasker_tasks")" 7
 done_testing

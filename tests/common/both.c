@@ -152,7 +152,7 @@ static int one(struct store *s, bool write, const char *name, const char *text, 
 
     arena_init(&arena);
     both_error = (tasker_error){0};
-    int rc = json_parse(&arena, span_of(text), &v, &both_error);
+    int rc = json_parse_around(&arena, span_of(text), &v, &both_error);
     if (rc == 0)
         rc = (write ? s->ops->operate : s->ops->query)(s, name, v, BOTH_NOW, out, &both_error);
     arena_done(&arena);
@@ -165,7 +165,7 @@ static bool same(struct span a, struct span b)
     const struct json *x, *y;
 
     arena_init(&arena);
-    bool equal = json_parse(&arena, a, &x, NULL) == 0 && json_parse(&arena, b, &y, NULL) == 0 && json_equal(x, y);
+    bool equal = json_parse_around(&arena, a, &x, NULL) == 0 && json_parse_around(&arena, b, &y, NULL) == 0 && json_equal(x, y);
     arena_done(&arena);
     return equal;
 }

@@ -274,9 +274,9 @@ static char *normal_text(const char *document)
     arena_init(&arena);
     buf_init(&first, 1 << 20);
     buf_init(&out, 1 << 20);
-    assert_int_equal(json_parse(&arena, span_of(document), &v, NULL), 0);
+    assert_int_equal(json_parse_around(&arena, span_of(document), &v, NULL), 0);
     json_canonical(&first, v); // PostgreSQL orders keys otherwise
-    assert_int_equal(json_parse(&arena, buf_view(&first), &v, NULL), 0);
+    assert_int_equal(json_parse_around(&arena, buf_view(&first), &v, NULL), 0);
     normal(&out, &s, v);
     char *text = strdup(buf_view(&out).p);
     buf_done(&first);
@@ -543,6 +543,42 @@ static void a_rails_task_in_progress_is_taken_back_too(void **state)
     only_sound_histories();
 }
 
+// {"a":{"a": ... {} }} of that many levels.
+static char *nested(int depth)
+{
+    char *text = calloc(6, (size_t)depth + 1), *p = text;
+
+    for (int i = 1; i < depth; i++)
+        p = stpcpy(p, "{\"a\":");
+    p = stpcpy(p, "{}");
+    for (int i = 1; i < depth; i++)
+        *p++ = '}';
+    return text;
+}
+
+static void payloads_of_every_depth_that_can_be_stored_go_round(void **state)
+{
+    char *deepest = nested(512), *deeper = nested(513);
+    static char text[1 << 16];
+
+    (void)state;
+    catalogue();
+    a_task(5, "complete", "complete");
+    annotate(5);
+    both_sql("UPDATE tasker_tasks SET context = '%s'", deepest);
+    both_sql("UPDATE tasker_workflow_steps SET inputs = '%s', results = '%s'", deepest, deepest);
+    both_sql("UPDATE tasker_task_annotations SET annotation = '%s'", deepest);
+    goes_round(5);
+    snprintf(text, sizeof(text), "\"context\":%s,", deepest);
+    const char *at = strstr(kept[0], text);
+    assert_non_null(at);
+    snprintf(text, sizeof(text), "%.*s\"context\":%s,%s", (int)(at - kept[0]), kept[0], deeper, at + strlen("\"context\":,") + strlen(deepest));
+    assert_int_equal(import(text), TASKER_E_INVALID);
+    assert_string_equal(both_error.message, "task.context: must not be nested deeper than 512");
+    free(deepest);
+    free(deeper);
+}
+
 // ---- refusals
 
 static int64_t all_rows(void)
@@ -680,6 +716,7 @@ int main(void)
         BACK(what_was_in_progress_is_taken_back_so_that_the_task_can_be_adopted),
         BACK(a_step_that_must_not_run_twice_is_left_in_error),
         BACK(a_rails_task_in_progress_is_taken_back_too),
+        BACK(payloads_of_every_depth_that_can_be_stored_go_round),
         BACK(what_is_wrong_is_named_by_its_place_and_nothing_is_written),
         BACK(an_import_without_memory_leaves_nothing),
         BACK(what_only_the_database_sees_leaves_nothing_either),

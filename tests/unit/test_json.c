@@ -254,6 +254,23 @@ static void depth_ends_at_512(void **state)
     close_doc(&d);
 }
 
+// An answer with a payload of 512 levels in it.
+static void what_is_around_payloads_may_be_16_deeper(void **state)
+{
+    struct arena arena;
+    const struct json *v;
+    tasker_error err;
+
+    (void)state;
+    arena_init(&arena);
+    CLEANUP(mem_freep) char *fits = nested(528, '[', ']');
+    assert_int_equal(json_parse_around(&arena, span_of(fits), &v, &err), 0);
+    CLEANUP(mem_freep) char *deeper = nested(529, '[', ']');
+    assert_int_equal(json_parse_around(&arena, span_of(deeper), &v, &err), TASKER_E_INVALID);
+    assert_string_equal(err.message, "invalid JSON: the text is nested too deep");
+    arena_done(&arena);
+}
+
 static void numbers_beyond_numeric_are_refused(void **state)
 {
     (void)state;
@@ -725,6 +742,7 @@ int main(void)
         cmocka_unit_test(every_truncation_of_a_text_is_refused),
         cmocka_unit_test(odd_bytes_are_found_at_every_offset),
         cmocka_unit_test(depth_ends_at_512),
+        cmocka_unit_test(what_is_around_payloads_may_be_16_deeper),
         cmocka_unit_test(numbers_beyond_numeric_are_refused),
         cmocka_unit_test(texts_over_the_maximum_are_too_big),
         cmocka_unit_test(long_paths_are_cut),
