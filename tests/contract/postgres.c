@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 static char template_name[64];
+static const char *strategy = "STRATEGY file_copy";  // the fastest copy; PostgreSQL 14 has only it, without the word
 static int serial;
 
 const char *postgres_server(void)
@@ -31,21 +32,22 @@ static void name_of(const char *uri, char *out, size_t size)
 
 void postgres_ask(const char *uri, const char *sql, char *out, size_t size)
 {
+    char said[512] = "";
     PGconn *c = PQconnectdb(uri);
-    if (PQstatus(c) != CONNECTION_OK)
-        fail_msg("%s", PQerrorMessage(c));
     PGresult *r = PQexec(c, sql);
     if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", sql, PQerrorMessage(c));
-    if (out)
+        (void)snprintf(said, sizeof(said), "%s", PQerrorMessage(c));
+    else if (out)
         (void)snprintf(out, size, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
     PQclear(r);
     PQfinish(c);
+    if (said[0])
+        fail_msg("%s: %s", sql, said);
 }
 
 static void make_template(void)
 {
-    char uri[512], sql[128];
+    char uri[512], sql[128], number[16];
     tasker_error err = {0};
     struct store *s = NULL;
     struct store_options o = {.host = "h", .boot_id = "b", .migrate = true};
@@ -56,6 +58,9 @@ static void make_template(void)
     if (store_open(uri, &o, &s, &err) < 0)
         fail_msg("%s", err.message);
     store_close(s);
+    postgres_ask(postgres_server(), "SHOW server_version_num", number, sizeof(number));
+    if (atoi(number) < 150000)
+        strategy = "";
 }
 
 static void create_behind(const char *base, char *uri, size_t size)
@@ -64,7 +69,7 @@ static void create_behind(const char *base, char *uri, size_t size)
     if (template_name[0] == '\0')
         make_template();
     (void)snprintf(name, sizeof(name), "%s_%d", template_name, ++serial);
-    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template_name);
+    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s %s", name, template_name, strategy);
     postgres_ask(postgres_server(), sql, NULL, 0);
     uri_of(base, name, uri, size);
 }
