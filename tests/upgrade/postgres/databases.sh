@@ -17,7 +17,12 @@ load()
     "$psql" -Xq -v ON_ERROR_STOP=1 -d "$TASKER_DATABASE_URL" -f "$dumps/$1.sql" >/dev/null
 }
 
-# Newer programs put a word of their own, another each time, around the dump.
-dump() { "$pg_dump" -d "$TASKER_DATABASE_URL" | sed '/^\\\(un\)*restrict /d'; }
+# Newer programs put a word of their own, another each time, around the dump. One that fails ends the script: two dumps
+# that are not there would be the same.
+dump()
+{
+    "$pg_dump" -d "$TASKER_DATABASE_URL" >"$work/dumped" || exit
+    sed '/^\\\(un\)*restrict /d' "$work/dumped"
+}
 
 age() { rows "SELECT value FROM tasker_core_meta WHERE key = 'schema_version'"; }

@@ -16,7 +16,7 @@ without_ours()
     drops=$(ask_sql without_ours "SELECT format('DROP TABLE %I;', tablename) FROM pg_tables WHERE tablename LIKE 'tasker\_core\_%'
         UNION ALL SELECT format('DROP FUNCTION %s;', oid::regprocedure) FROM pg_proc WHERE proname LIKE 'tasker\_core\_%'")
     ask_sql without_ours "$drops" || not_ok "what is ours can be dropped"
-    (TASKER_DATABASE_URL=$(uri_of without_ours) && dump) >"$1"
+    (TASKER_DATABASE_URL=$(uri_of without_ours) && dump) >"$1" || exit
 }
 
 # become_theirs: the database that is there becomes one that the Rails engine made.
