@@ -15,7 +15,8 @@ top=$(cd "$here/../../.." && pwd)
 tasker=${TASKER:-$top/build/tasker}
 : "${TASKER_TEST_POSTGRESQL:?is the URI of a server: tools/postgres run $0}"
 server=$TASKER_TEST_POSTGRESQL_DIR
-bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+bin=$TASKER_TEST_POSTGRESQL_BIN
+psql=$(command -v psql || ls /usr/lib/postgresql/*/bin/psql | tail -n 1)
 PATH=$(cd "$(dirname "$tasker")/tests" && pwd):$PATH
 work=$(mktemp -d /tmp/tasker-outage.XXXXXX)
 standby=$work/standby
@@ -49,7 +50,7 @@ give_up()
 # sql FOLDER DATABASE QUERY: as superuser, who may write to a read-only database and finds a connection in a full one.
 sql()
 {
-    PGOPTIONS='-c default_transaction_read_only=off' "$bin/psql" -XAtq -v ON_ERROR_STOP=1 \
+    PGOPTIONS='-c default_transaction_read_only=off' "$psql" -XAtq -v ON_ERROR_STOP=1 \
         -d "postgresql://tasker@/$2?host=$1" -c "$3" </dev/null 2>"$work/said"
 }
 
