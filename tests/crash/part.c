@@ -274,6 +274,8 @@ static void see_end(tasker *t, int64_t id)
     while ((rc = tasker_wait(t, id, 100, &state, &err)) < 0 && rc != TASKER_E_NOT_FOUND)
         if (rc != TASKER_E_TIMEOUT)
             pass(20);
+    if (rc == TASKER_E_NOT_FOUND)
+        fprintf(stderr, "task %lld is lost\n", (long long)id);
 }
 
 static void *drive_thread(void *t)

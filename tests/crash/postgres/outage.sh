@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Outages of PostgreSQL, one kind after the other, while an engine works: the server away for longer than the lease,
-# restarted at once, without a free connection, read-only, on a full disk; and a failover to an asynchronous standby that
-# has lost commits. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then
+# restarted at once, without a free connection (by a limit, or because others took them all), read-only, on a full disk,
+# with a full disk of its WAL; a pooler that is restarted; a failover to a synchronous standby, and one to an asynchronous
+# standby that has lost commits. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then
 # every task is complete, the rows are sound, and no handler ran after its success, but for what the failover lost.
 #
 # Besides the engine, `tasker start`, there is a driver: an engine that a program embeds (crash-part drive), with tasks of its
@@ -21,8 +22,11 @@ PATH=$(cd "$(dirname "$tasker")/tests" && pwd):$PATH
 work=$(mktemp -d /tmp/tasker-outage.XXXXXX)
 standby=$work/standby
 disk=$server/disk
+wal=$server/wal
+bouncer=$work/bouncer
 engine=
 drivers=
+takers=
 n=0
 export RUNS="$work/runs" LEASE=1
 
@@ -30,9 +34,11 @@ finish()
 {
     # shellcheck disable=SC2086
     [ -z "$engine$drivers" ] || kill -9 $engine $drivers 2>/dev/null
+    give_slots_back
     wait
+    stop_bouncer KILL
     [ ! -d "$standby/data" ] || "$top/tools/postgres" stop "$standby" -m immediate
-    ! mountpoint -q "$disk" || umount -l "$disk"
+    for mounted in "$disk" "$wal"; do ! mountpoint -q "$mounted" || umount -l "$mounted"; done
     rm -rf "$work"
 }
 trap finish EXIT
@@ -70,7 +76,10 @@ eventually()
 
 says() { grep -qi -- "$1" "$work/log"; }
 # The driver's engine.status says now that it is cut off, and why.
-status_says() { grep -q '"connected":false' "$work/status.drive" && grep -qi "\"last_error\":\".*$1.*\"last_error_at\"" "$work/status.drive"; }
+status_says()
+{
+    grep -q '"connected":false' "$work/status.drive" && grep -qi "\"last_error\":\".*$1.*\"last_error_at\"" "$work/status.drive"
+}
 yes_of() { [ "$(sql "$@")" = t ]; }
 
 # The engine and the clients are the role "runner", which owns the database.
@@ -125,29 +134,18 @@ drive()
     eventually "$1 is connected" grep -q '"connected":true' "$work/status.$1"
 }
 
-# told NAME LOST: the driver NAME was told of outages as docs/events.md says: lost and back take turns, each with what it
-# has; and LOST (none or some) times that the database went back.
+# told NAME LOST: the driver NAME was told of outages as docs/events.md says, and LOST (none or some) commits.
 told()
 {
-    awk -v engine="$1" -v went="$2" '
-        function text(key) { return match($0, "\"" key "\":\"([^\"\\\\]|\\\\.)*\"") ? substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5) : "" }
-        function wrong(what) { print what ": " $0; bad = 1; exit }
-        text("engine") != engine || text("timestamp") == "" { wrong("no engine, no time") }
-        { name = text("event") }
-        name == "engine.database_lost" { if (since != "" || text("error") == "" || text("since") != "") wrong("lost"); since = text("timestamp"); n++; next }
-        name == "engine.database_back" { if (since == "" || text("since") != since || text("error") != "") wrong("back"); since = ""; next }
-        name == "engine.database_went_back" && went == "some" { if (text("error") !~ /went back in time: lane [0-9]+ is at turn/) wrong("went back"); w++; next }
-        { wrong("not expected") }
-        END { if (!bad && since != "") print "never back"; if (!bad && n == 0) print "never lost"; if (!bad && went == "some" && w != 1) print "went back " w " times" }
-        ' "$work/events.$1" >"$work/said"
+    awk -f "$here/told.awk" -v engine="$1" -v went="$2" "$work/events.$1" >"$work/said"
     [ ! -s "$work/said" ] || give_up "$name: $1 is told of what happens"
 }
 
-# begin NAME [TABLESPACE]: an empty database, an engine, forty tasks, and some of them have got somewhere.
+# begin NAME [TABLESPACE [HOST]]: an empty database, an engine, forty tasks, and some of them have got somewhere.
 begin()
 {
     name=$1
-    uri="postgresql://runner@/$name?host=$server${3:-}"
+    uri="postgresql://runner@/$name?host=${3:-$server}"
     sql "$server" postgres "CREATE DATABASE $name OWNER runner TABLESPACE ${2:-pg_default}" || give_up "$name: no database"
     : >"$RUNS"
     n=0
@@ -177,10 +175,11 @@ end()
     engine=
 }
 
-# No run of a step began after the row of its success was written; 5 ms is what the clocks may differ by.
+# none_after_success [FOLDER]: no run of a step began after the row of its success was written; 5 ms is what the clocks may
+# differ by.
 none_after_success()
 {
-    sql "$server" "$name" "SELECT s.task_id || '/' || n.name || ' ' || (extract(epoch FROM x.created_at) * 1e9)::bigint
+    sql "${1:-$server}" "$name" "SELECT s.task_id || '/' || n.name || ' ' || (extract(epoch FROM x.created_at) * 1e9)::bigint
         FROM tasker_workflow_step_transitions x JOIN tasker_workflow_steps s USING (workflow_step_id)
         JOIN tasker_named_steps n USING (named_step_id) WHERE x.to_state = 'complete'" >"$work/done"
     late=$(awk 'NR == FNR { done[$1] = $2; next } { key = $1; sub("^[^/]*/", "", key)
@@ -303,26 +302,188 @@ as_server()
     fi
 }
 
-failover()
+# give_slots_back: the sessions that hold all connections end. (A server does not notice that a client is gone that it has
+# nothing to say to.)
+give_slots_back()
+{
+    [ -n "$takers" ] || return
+    sql "$server" postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'" >/dev/null
+    # shellcheck disable=SC2086
+    kill $takers 2>/dev/null
+    takers=
+}
+
+# take_slots: a few more sessions that only hold their connection; those that find none end.
+take_slots()
+{
+    for _ in 1 2 3 4 5 6; do
+        "$bin/psql" -XAtq -d "postgresql://runner@/postgres?host=$server" -c "SELECT pg_sleep(600)" </dev/null >/dev/null 2>&1 &
+        takers="$takers $!"
+    done
+}
+
+slots_taken()
+{
+    set_server max_connections 20
+    "$top/tools/postgres" restart "$server" -m fast
+    begin slots
+    i=0
+    until says "still trying:.*remaining connection slots" && status_says "remaining connection slots"; do
+        i=$((i + 1))
+        [ $i -lt 60 ] || give_up "the engines say that all connections are taken"
+        take_slots
+        cut_sessions
+        sleep 0.2
+    done
+    health_fails "remaining connection slots"
+    give_slots_back
+    end "$server"
+    none_after_success
+    set_server max_connections 100
+    "$top/tools/postgres" restart "$server" -m fast
+    ok "others took all connections but the superuser's: the engine says so, and goes on when one is free"
+}
+
+start_bouncer()
+{
+    as_server "$pgbouncer" -q -d "$bouncer/ini" >"$work/said" 2>&1 || give_up "a pooler starts"
+}
+
+# stop_bouncer SIGNAL: and waits until it is gone.
+stop_bouncer()
+{
+    pid=$(cat "$bouncer/pid" 2>/dev/null) || return 0
+    kill -s "$1" "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+    rm -f "$bouncer/pid"
+}
+
+pooler_restarted()
+{
+    pgbouncer=$(command -v pgbouncer || command -v /usr/sbin/pgbouncer) || { ok "a pooler # SKIP there is no pgbouncer"; return; }
+    mkdir -p "$bouncer" && chown --reference="$server/data" "$bouncer" && chmod 755 "$work" "$bouncer"
+    echo '"runner" ""' >"$bouncer/users"
+    cat >"$bouncer/ini" <<TEXT
+[databases]
+* = host=$server
+[pgbouncer]
+listen_port = 5432
+unix_socket_dir = $bouncer
+auth_type = trust
+auth_file = $bouncer/users
+server_login_retry = 1
+pool_mode = transaction
+logfile = $bouncer/log
+pidfile = $bouncer/pid
+TEXT
+    start_bouncer
+    begin pooled pg_default "$bouncer"
+    for signal in TERM KILL; do
+        before=$(sql "$server" pooled "SELECT count(*) FROM tasker_workflow_steps WHERE processed")
+        stop_bouncer $signal
+        said_by_all "no connection to the database"
+        health_fails "no connection to the database"
+        start_bouncer
+        eventually "steps are done after the pooler's restart" yes_of "$server" pooled \
+            "SELECT count(*) > least(${before:-0} + 5, 199) FROM tasker_workflow_steps WHERE processed"
+    done
+    "$top/tools/postgres" restart "$server" -m immediate # and the pooler stays
+    end "$server"
+    none_after_success
+    stop_bouncer TERM
+    ok "a pooler that is stopped, killed, and loses its server: all goes on, no handler ran after its success"
+}
+
+# move_wal FROM TO: of a server that is stopped; its data folder gets a link.
+move_wal()
+{
+    cp -a "$1/." "$2/" && rm -rf "$server/data/pg_wal" && [ "$2" = "$server/data/pg_wal.new" ] && mv "$2" "$server/data/pg_wal" && return
+    chown --reference="$server/data" "$2" && ln -s "$2" "$server/data/pg_wal"
+}
+
+wal_full()
+{
+    mkdir "$wal" && mount -t tmpfs -o size=80m tmpfs "$wal" 2>"$work/said" || { ok "a full WAL # SKIP no right to mount one"; return; }
+    set_server max_wal_size 32MB
+    set_server min_wal_size 32MB
+    "$top/tools/postgres" stop "$server" -m fast
+    move_wal "$server/data/pg_wal" "$wal"
+    "$top/tools/postgres" start "$server" >/dev/null
+    begin fullwal
+    dd if=/dev/zero of="$wal/filler" bs=64k 2>/dev/null
+    i=0
+    while sql "$server" postgres "SELECT pg_switch_wal()" >/dev/null; do
+        i=$((i + 1))
+        [ $i -lt 50 ] || give_up "the disk of the WAL is not full"
+        sleep 0.05
+    done
+    said_by_all "no connection to the database"
+    health_fails "no connection to the database"
+    grep -q "PANIC:.*No space left on device" "$server/log" || give_up "the server has panicked"
+    rm "$wal/filler"
+    "$top/tools/postgres" start "$server" >/dev/null
+    end "$server"
+    none_after_success
+    "$top/tools/postgres" stop "$server" -m fast
+    mkdir "$server/data/pg_wal.new" && chown --reference="$server/data" "$server/data/pg_wal.new"
+    move_wal "$wal" "$server/data/pg_wal.new"
+    umount "$wal"
+    "$top/tools/postgres" start "$server" >/dev/null
+    ok "a full disk of the WAL stops the server: nothing is lost once there is room, no handler ran after its success"
+}
+
+# begin_standby: the server gets a standby, which follows it.
+begin_standby()
 {
     mkdir -p "$standby" && chown --reference="$server/data" "$standby" && chmod 755 "$work" "$standby"
     as_server "$bin/pg_basebackup" -R -c fast -X stream -D "$standby/data" -d "postgresql://tasker@/postgres?host=$server" \
         >"$work/said" 2>&1 || give_up "a standby is made"
     echo "unix_socket_directories = '$standby'" >>"$standby/data/postgresql.conf"
     "$top/tools/postgres" start "$standby" >/dev/null
+}
+
+# fail_over: the server is killed, and the standby is made the primary once everybody has noticed.
+fail_over()
+{
+    "$top/tools/postgres" stop "$server" -m immediate
+    said_by_all "no connection to the database.*session is read-only"
+    health_fails "session is read-only"
+    sql "$standby" postgres "SELECT pg_promote()" >/dev/null
+}
+
+failover_in_step()
+{
+    begin_standby
+    set_server synchronous_standby_names '*'
+    begin instep pg_default "$server,$standby"
+    eventually "the standby is synchronous" yes_of "$server" postgres \
+        "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+    fail_over
+    end "$standby"
+    none_after_success "$standby"
+    yes_of "$standby" instep "SELECT count(*) = 40 FROM tasker_tasks WHERE context ? 'n'" || give_up "every task that was answered is there"
+    grep "is lost" "$work/drive.log" >"$work/said" && give_up "no task of the driver's is lost"
+    "$top/tools/postgres" stop "$standby" -m immediate
+    rm -rf "$standby"
+    "$top/tools/postgres" start "$server" >/dev/null
+    set_server synchronous_standby_names ''
+    ok "a failover to a synchronous standby: nothing that was answered is lost, no handler ran after its success"
+}
+
+failover()
+{
+    begin_standby
     # Nobody takes another engine over before that one is connected again, which takes two seconds at most: a row that was
     # taken over is gone, and can not tell that it went back.
     LEASE=4
-    begin failover pg_default ",$standby"
+    begin failover pg_default "$server,$standby"
     eventually "the standby follows" yes_of "$standby" failover "SELECT count(*) > 20 FROM tasker_workflow_steps WHERE processed"
     # From here on the standby gets nothing more; a hundred commits are confirmed that it will never have.
     sql "$standby" postgres "ALTER SYSTEM SET primary_conninfo = ''" && sql "$standby" postgres "SELECT pg_reload_conf()" >/dev/null
     has=$(sql "$standby" failover "SELECT count(*) FROM tasker_workflow_steps WHERE processed")
     eventually "the primary is ahead" yes_of "$server" failover \
         "SELECT count(*) >= $has + 40 FROM tasker_workflow_steps WHERE processed"
-    "$top/tools/postgres" stop "$server" -m immediate
-    said_by_all "no connection to the database.*session is read-only"
-    sql "$standby" postgres "SELECT pg_promote()" >/dev/null
+    fail_over
     end "$standby" some
     grep -v '/only ' "$RUNS" | cut -d ' ' -f 1 | sort >"$work/keys" # the driver's tasks may have been lost as a whole
     [ "$(uniq -d "$work/keys" | wc -l)" -ge 1 ] || give_up "a step whose success was lost runs again"
@@ -332,4 +493,5 @@ failover()
 }
 
 sql "$server" postgres "CREATE ROLE runner LOGIN" || give_up "a role"
-for kind in ${KINDS:-server_away restarted_at_once no_connections read_only disk_full failover}; do $kind; done
+all="server_away restarted_at_once no_connections slots_taken read_only disk_full wal_full pooler_restarted failover_in_step failover"
+for kind in ${KINDS:-$all}; do $kind; done
