@@ -306,6 +306,8 @@ static bool decide_answer(struct lane *l, struct lane_input *in)
     if (!e->task) {  // being read again
         list_remove(&in->link);
         list_push(&e->waiting, &in->link);
+        if (e->locked)  // who knows for how long
+            slot_unplace(l, s);
         return true;
     }
     struct tstep *step = &e->task->steps[s->step];

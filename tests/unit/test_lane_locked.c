@@ -49,6 +49,30 @@ static void a_locked_task_waits_and_the_others_of_its_turn_go_on(void **state)
     rig_close(&r);
 }
 
+// Its handler has returned, so its place is free, although its answer is not written.
+static void a_locked_task_takes_no_place_from_others(void **state)
+{
+    struct rig r;
+    (void)state;
+    int64_t id = rig_one_task(&r, rig_template(line), 1);
+    size_t second = rig_submit(&r, rig_template(line));
+    rig_run(&r);
+    assert_int_equal(r.given_count, 1);
+    r.locked = id;
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(r.given_count, 2);
+    assert_int_equal(r.given[1].task, r.told[second].id);
+    r.locked = 0;
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(rig_state(id, "a"), ST_COMPLETE);
+    assert_int_equal(r.given_count, 2); // the one place is taken
+    rig_answer(&r, r.given[1].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(r.given_count, 3);
+    rig_close(&r);
+}
+
 static void no_turn_meets_the_lock_again_and_what_was_answered_is_written_when_it_is_gone(void **state)
 {
     struct rig r;
@@ -122,6 +146,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         T(a_locked_task_waits_and_the_others_of_its_turn_go_on),
+        T(a_locked_task_takes_no_place_from_others),
         T(no_turn_meets_the_lock_again_and_what_was_answered_is_written_when_it_is_gone),
         T(commands_for_a_locked_task_are_told_so),
         T(a_command_for_a_finished_task_that_is_locked_is_told_so),
