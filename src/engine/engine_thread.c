@@ -180,6 +180,28 @@ static void load_offer(struct lane_thread *t, const struct action *a)
     feed(t, in);
 }
 
+static void read_holdings(struct lane_thread *t, const struct action *a)
+{
+    struct lane_input *in = lane_input_new(IN_HOLDINGS);
+    struct holdings *found = mem_alloc(sizeof(*found));
+    tasker_error err = {0};
+    if (!in || !found) {
+        mem_free(found);
+        lane_input_free(in);
+        return;
+    }
+    holdings_init(found);
+    in->holdings.lane = a->id;
+    in->holdings.number = a->token;
+    in->holdings.found = found;
+    lock_store(t);
+    in->holdings.rc = t->store->ops->holdings(t->store, a->id, found, &err);
+    unlock_store(t);
+    if (in->holdings.rc < 0)
+        note_error(t, &err);
+    feed(t, in);
+}
+
 // ------------------------------------------------------------------------------------------------------- polling
 
 // A process of this host is gone when its number is, or belongs to one that started at another time.
@@ -286,6 +308,11 @@ static void act_load_offer(struct lane_thread *t, struct action *a)
     load_offer(t, a);
 }
 
+static void act_holdings(struct lane_thread *t, struct action *a)
+{
+    read_holdings(t, a);
+}
+
 static void act_poll(struct lane_thread *t, struct action *a)
 {
     poll_others(t, a);
@@ -305,6 +332,7 @@ static void act(struct lane_thread *t)
     static void (*const acts[ACT_KIND_COUNT])(struct lane_thread *, struct action *) = {
         [ACT_GIVE] = act_give,   [ACT_STOP] = act_stop, [ACT_EVENT] = act_event,           [ACT_REPLY] = act_reply,
         [ACT_LOAD] = act_load,   [ACT_POLL] = act_poll, [ACT_LOAD_OFFER] = act_load_offer, [ACT_DRAINED] = act_drained,
+        [ACT_HOLDINGS] = act_holdings,
     };
     struct action a;
     while (lane_next_action(t->lane, &a))

@@ -213,6 +213,8 @@ static void finish_turn(struct lane *l, int64_t now)
     free_inputs(&l->turn_inputs);
     l->single = l->single > 512 ? 0 : l->single * 2;
     l->refusals = 0;
+    l->unheard = l->unheard && !l->found;
+    l->found = false;
     decision_clear(&l->d);
     l->notes_seen = 0;
 }
@@ -247,6 +249,7 @@ void undo_turn(struct lane *l, bool keep_answers)
 {
     struct list *node;
     discard_actions(l);
+    l->found = false;
     revive_zombies(l);
     while ((node = list_pop(&l->fresh_slots)))
         slot_free(l, container_of(node, struct slot, turn));
@@ -316,15 +319,15 @@ static void on_committed(struct lane *l, int64_t now, const struct turn_result *
     l->number++;
     if (kind == TURN_RETIRE) {
         l->id = 0;
-        l->retiring = false;
+        l->retiring = l->unheard = false;
         drained(l);
         return;
     }
-    bool unknown = l->unknown && turn_asks(&l->turn);
+    bool heard = !l->unknown || !turn_asks(&l->turn);
     finish_turn(l, now);
-    take_answers(l, r);
-    if (unknown)
-        l->retiring = true;  // what it asked for may be ours without our knowing: give everything back
+    take_answers(l, r, heard);
+    l->unheard = l->unheard || !heard;
+    ask_holdings(l);
 }
 
 static void stop_handlers(struct lane *l)
@@ -367,7 +370,7 @@ static void lose_lane(struct lane *l)
     }
     l->read_count = 0; // rows of a lane that is gone go with it
     l->id = 0;
-    l->tasks_due = l->takeover = false;
+    l->tasks_due = l->takeover = l->unheard = false;
     l->offer_class = NULL;
     l->next_poll = l->next_thorough = 0;
     l->task_ids.count = l->step_ids.count = 0;  // ids stay valid, but the database may have gone back in time

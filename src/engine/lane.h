@@ -31,6 +31,7 @@ enum input_kind {
     IN_POLLED,       // what a poll found
     IN_LOADED,       // a task's rows
     IN_OFFER_LOADED, // a foreign step's input
+    IN_HOLDINGS,     // what the lane has by the rows
     IN_KIND_COUNT
 };
 
@@ -97,6 +98,11 @@ struct lane_input {
             struct template *tpl;
             int rc;
         } offer;
+        struct {
+            int64_t lane, number;  // the action's id and token
+            struct holdings *found;
+            int rc;
+        } holdings;
     };
 };
 struct lane_input *lane_input_new(enum input_kind kind);  // NULL: out of memory
@@ -111,6 +117,7 @@ enum action_kind {
     ACT_REPLY,       // answer a ticket
     ACT_LOAD,        // read a task: answer with IN_LOADED
     ACT_LOAD_OFFER,  // read a foreign step: IN_OFFER_LOADED
+    ACT_HOLDINGS,    // read what the lane has: IN_HOLDINGS
     ACT_POLL,        // look what others did: IN_POLLED
     ACT_DRAINED,     // the lane has retired
     ACT_KIND_COUNT
@@ -120,8 +127,8 @@ struct action {
     uint8_t kind;
     void *ticket;             // REPLY
     int64_t worker;           // GIVE, STOP
-    int64_t token;            // STOP, LOAD, LOAD_OFFER
-    int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task
+    int64_t token;            // STOP, LOAD, LOAD_OFFER; HOLDINGS: the last turn
+    int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task; HOLDINGS: lane
     bool stale;               // STOP
     bool thorough;            // POLL: also when nothing seems to have changed
     bool unlocked;            // LOAD: TASKER_E_BUSY while another session has its rows locked (store.h, task_locked)

@@ -379,13 +379,19 @@ static bool decide_offer(struct lane *l, struct lane_input *in)
     return true;
 }
 
+static bool decide_found(struct lane *l, struct lane_input *in)
+{
+    decide_holdings(l, in);
+    return true;
+}
+
 static bool (*const deciders[IN_KIND_COUNT])(struct lane *l, struct lane_input *in) = {
     [IN_SUBMIT] = decide_submit,           [IN_COMMAND] = decide_command,
     [IN_ANSWER] = decide_answer,           [IN_PROGRESS] = decide_progress,
     [IN_WORKER_OPEN] = decide_worker_open, [IN_WORKER_CLOSE] = decide_worker_close,
     [IN_START] = decide_start,             [IN_DRAIN] = decide_drain,
     [IN_POLLED] = decide_poll,             [IN_LOADED] = decide_load,
-    [IN_OFFER_LOADED] = decide_offer,
+    [IN_OFFER_LOADED] = decide_offer,      [IN_HOLDINGS] = decide_found,
 };
 
 bool decide(struct lane *l, struct lane_input *in)

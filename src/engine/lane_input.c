@@ -77,10 +77,18 @@ static void free_offer(struct lane_input *in)
     template_unref(in->offer.tpl);
 }
 
+static void free_holdings(struct lane_input *in)
+{
+    if (in->holdings.found) {
+        holdings_done(in->holdings.found);
+        mem_free(in->holdings.found);
+    }
+}
+
 static void (*const free_parts[IN_KIND_COUNT])(struct lane_input *in) = {
     [IN_SUBMIT] = free_submit,     [IN_COMMAND] = free_command,    [IN_ANSWER] = free_answer,
     [IN_PROGRESS] = free_progress, [IN_WORKER_OPEN] = free_classes, [IN_POLLED] = free_polled,
-    [IN_LOADED] = free_loaded,     [IN_OFFER_LOADED] = free_offer,
+    [IN_LOADED] = free_loaded,     [IN_OFFER_LOADED] = free_offer, [IN_HOLDINGS] = free_holdings,
 };
 
 void lane_input_free(struct lane_input *in)

@@ -335,7 +335,7 @@ static int64_t takeover_pause(const struct lane *l)
     return l->opt->lease_us / 3 < US_PER_SECOND ? l->opt->lease_us / 3 : US_PER_SECOND;
 }
 
-void take_answers(struct lane *l, const struct turn_result *r)
+void take_answers(struct lane *l, const struct turn_result *r, bool heard)
 {
     const struct turn *t = &l->turn;
     bool whole = true;
@@ -352,7 +352,7 @@ void take_answers(struct lane *l, const struct turn_result *r)
         l->next_thorough = 0;
         queue_front(l, &l->rechecks);
     }
-    if (t->claim_limit > 0 && r->claimed_count < (size_t)t->claim_limit)
+    if (heard && t->claim_limit > 0 && r->claimed_count < (size_t)t->claim_limit)
         l->tasks_due = false;
     if (t->want_count > 0 || l->look_again)
         l->next_poll = l->next_thorough = 0;  // there may be more of them
@@ -365,7 +365,8 @@ void take_answers(struct lane *l, const struct turn_result *r)
         whole = whole && e;
     }
     l->look_again = false;
-    take_claim(l, r);
+    if (heard)
+        take_claim(l, r);  // else it is asked again: what is ours already may be claimed
     whole = take_offers(l, r) && whole;
     take_requests(l, r);
     if (!whole)

@@ -7,6 +7,7 @@
 //   lane_decide.c   one function per kind of input
 //   lane_run.c      places, ready queues, hand-outs, timers
 //   lane_own.c      ids, claims, takeover, polls, draining
+//   lane_unheard.c  what a turn got whose answers were lost
 //   lane_withdraw.c callers who wait no longer
 //   lane_load.c     tasks made again from their rows, steps of other lanes
 //   lane_request.c  commands between lanes
@@ -125,6 +126,8 @@ struct lane {
     int64_t seen_at;          // no turn is older than the rows that were read
     int64_t leased_us;        // how long the lease of the last commit is
     bool started, claiming, draining, force_drain, retiring, unknown;
+    bool unheard;      // a turn was committed whose answers are lost: what it got is not known here
+    bool found;        // the turn under way puts that right
     bool drain_waits;  // ACT_DRAINED is owed
     // inputs
     struct list inputs, submits;      // waiting; submits apart, so that answers overtake them
@@ -258,7 +261,8 @@ void load(struct lane *l, struct entry *e);  // asks for its rows
 // load_later asks for them a little later; what is still under way is not waited for.
 void load_later(struct lane *l, struct entry *e);
 int32_t task_room(const struct lane *l);     // how many more tasks may be taken into memory
-void take_answers(struct lane *l, const struct turn_result *r);
+// take_answers takes what the turn asked for. Not heard: the turn was committed and its answers are lost, r is empty.
+void take_answers(struct lane *l, const struct turn_result *r, bool heard);
 void decide_polled(struct lane *l, struct lane_input *in);
 void maybe_poll(struct lane *l);
 void drain(struct lane *l);
@@ -268,6 +272,10 @@ void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error);
 
 void not_found(struct lane *l, struct entry *e);  // tells who waits for it
 void not_ours(struct lane *l, struct entry *e, const tasker_error *error);
+
+// ---- lane_unheard.c
+void ask_holdings(struct lane *l);  // when something is unheard; after a commit
+void decide_holdings(struct lane *l, struct lane_input *in);
 
 // ---- lane_load.c
 // set_locked marks the tasks of a turn of which others have rows locked; false: they are none of ours. give_up_claim tells

@@ -503,6 +503,7 @@ static const struct store_ops postgres_ops = {
     .commit = postgres_commit,
     .resolve = postgres_resolve,
     .poll = postgres_poll,
+    .holdings = postgres_holdings,
     .changed = postgres_changed,
     .hint = postgres_hint,
     .load_task = postgres_load_task,

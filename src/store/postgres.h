@@ -149,6 +149,7 @@ void postgres_find_locked(struct postgres *p, const struct turn *turn, struct tu
 int postgres_task_locked(struct store *base, int64_t task_id, tasker_error *err) CHECKED;
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,
                   tasker_error *err) CHECKED;
+int postgres_holdings(struct store *base, int64_t lane, struct holdings *ret, tasker_error *err) CHECKED;
 int postgres_load_task(struct store *base, int64_t task_id, struct task_rows *ret, tasker_error *err) CHECKED;
 int postgres_load_offer(struct store *base, int64_t step_id, struct offer_rows *ret, tasker_error *err) CHECKED;
 int postgres_step_result(struct store *base, int64_t task_id, const char *name, struct blob **ret,

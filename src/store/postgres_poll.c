@@ -183,3 +183,29 @@ int postgres_poll(struct store *base, const struct poll_want *want, int64_t now,
         postgres_free_locks(p, now, k.stuck ? 0 : want->lease_us);
     return rc;
 }
+
+int postgres_holdings(struct store *base, int64_t lane, struct holdings *ret, tasker_error *err)
+{
+    struct pipe q;
+    bool failed = false;
+    holdings_done(ret);
+    pipe_init(&q, postgres_of(base));
+    size_t at = pipe_add(&q, PG_HOLDINGS);
+    pipe_int8(&q, lane);
+    int rc = pipe_run(&q, "what the lane has could not be read", err);
+    const PGresult *r = rc == 0 ? pipe_result(&q, at) : NULL;
+    for (size_t i = 0; r && i < pg_rows(r) && !failed; i++) {
+        bool task = pg_bool_at(r, i, 0);
+        int64_t *place = arena_push(&ret->arena, task ? &ret->tasks : &ret->offers,
+                                    task ? &ret->task_count : &ret->offer_count, sizeof(*place));
+        failed = !place;
+        if (place)
+            *place = pg_int_at(r, i, 1);
+    }
+    if (failed)
+        rc = err_nomem(err);
+    pipe_done(&q);
+    if (rc < 0)
+        holdings_done(ret);
+    return rc;
+}

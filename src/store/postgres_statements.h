@@ -207,6 +207,9 @@
       "owners.lane) FROM owners WHERE owners.lane IS NOT NULL) SELECT 1 FROM owners WHERE lane IS NOT " \
       "NULL AND NOT EXISTS (SELECT 1 FROM tasker_core_lanes l WHERE l.lane_id = owners.lane))) x ORDER " \
       "BY kind, a") \
+    X(HOLDINGS, \
+      "SELECT true, task_id FROM tasker_core_active WHERE lane_id = $1 UNION ALL SELECT false, token FROM " \
+      "tasker_core_dispatch WHERE worker_lane = $1 AND verdict IS NULL") \
     X(FREE_LOCKS, \
       "SELECT pg_terminate_backend(s.pid) FROM " STUCK_SESSIONS " WHERE " STUCK_MAY_END)
 

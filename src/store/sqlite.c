@@ -396,6 +396,7 @@ static const struct store_ops sqlite_ops = {
     .commit = sqlite_commit,
     .resolve = sqlite_resolve,
     .poll = sqlite_poll,
+    .holdings = sqlite_holdings,
     .now = sqlite_now,
     .changed = sqlite_changed,
     .hint = sqlite_hint,

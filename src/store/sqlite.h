@@ -120,6 +120,7 @@ void sqlite_commit(struct store *base, const struct turn *turn, struct turn_resu
 enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn, tasker_error *err);
 int sqlite_poll(struct store *base, const struct poll_want *want, int64_t now,
                 struct poll_result *ret, tasker_error *err) CHECKED;
+int sqlite_holdings(struct store *base, int64_t lane, struct holdings *ret, tasker_error *err) CHECKED;
 int sqlite_load_task(struct store *base, int64_t task_id, struct task_rows *ret,
                      tasker_error *err) CHECKED;
 int sqlite_load_offer(struct store *base, int64_t step_id, struct offer_rows *ret,

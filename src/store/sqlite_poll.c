@@ -215,3 +215,38 @@ int sqlite_poll(struct store *base, const struct poll_want *want, int64_t now,
         poll_result_done(ret);
     return code;
 }
+
+// Appends what a query finds to a list of numbers.
+static int list_numbers(struct sqlite *s, enum sqlite_statement id, int64_t lane, struct arena *arena,
+                        int64_t **list, size_t *count)
+{
+    struct sql q;
+    sql_start(&q, s, id);
+    sql_int(&q, lane);
+    while (sql_row(&q)) {
+        int64_t *place = arena_push(arena, list, count, sizeof(*place));
+        if (!place)
+            q.rc = SQLITE_NOMEM;
+        else
+            *place = sql_int_at(&q, 0);
+    }
+    return q.rc;
+}
+
+int sqlite_holdings(struct store *base, int64_t lane, struct holdings *ret, tasker_error *err)
+{
+    struct sqlite *s = sqlite_of(base);
+    holdings_done(ret);
+    int code = sqlite_read_begin(s, err);
+    if (code != 0)
+        return code;
+    int rc = list_numbers(s, SQL_HELD_TASKS, lane, &ret->arena, &ret->tasks, &ret->task_count);
+    if (rc == SQLITE_OK)
+        rc = list_numbers(s, SQL_HELD_OFFERS, lane, &ret->arena, &ret->offers, &ret->offer_count);
+    if (rc != SQLITE_OK)
+        code = sqlite_fail(s, rc, "what the lane has could not be read", err);
+    sqlite_read_end(s);
+    if (code != 0)
+        holdings_done(ret);
+    return code;
+}

@@ -178,6 +178,9 @@
     X(POLL_CANCELLED,                                                                              \
       "SELECT token FROM tasker_core_dispatch WHERE worker_lane = ? AND cancel = 1 "               \
       "AND verdict IS NULL ORDER BY token")                                                        \
+    X(HELD_TASKS, "SELECT task_id FROM tasker_core_active WHERE lane_id = ?")                      \
+    X(HELD_OFFERS,                                                                                 \
+      "SELECT token FROM tasker_core_dispatch WHERE worker_lane = ? AND verdict IS NULL")          \
     X(POLL_STILL_OURS, "SELECT 1 FROM tasker_core_dispatch WHERE token = ? AND worker_lane = ?")   \
     X(POLL_STRANDED,                                                                               \
       "WITH RECURSIVE owner(lane) AS (SELECT min(lane_id) FROM tasker_core_active WHERE lane_id "  \

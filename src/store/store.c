@@ -93,6 +93,18 @@ void poll_result_done(struct poll_result *r)
     poll_result_init(r);
 }
 
+void holdings_init(struct holdings *h)
+{
+    memset(h, 0, sizeof(*h));
+    arena_init(&h->arena);
+}
+
+void holdings_done(struct holdings *h)
+{
+    arena_done(&h->arena);
+    holdings_init(h);
+}
+
 void task_rows_init(struct task_rows *r)
 {
     memset(r, 0, sizeof(*r));

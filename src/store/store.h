@@ -189,6 +189,16 @@ struct poll_result {
 void poll_result_init(struct poll_result *r);
 void poll_result_done(struct poll_result *r);
 
+// What a lane has by the rows.
+struct holdings {
+    struct arena arena;
+    int64_t *tasks;   // it owns them
+    int64_t *offers;  // tokens of foreign offers that it has taken and not answered
+    size_t task_count, offer_count;
+};
+void holdings_init(struct holdings *h);
+void holdings_done(struct holdings *h);
+
 // A task as its rows tell it, read in one snapshot. Texts live in `arena`.
 struct step_rows {
     int64_t step_id;
@@ -264,6 +274,8 @@ struct store_ops {
     enum commit_outcome (*resolve)(struct store *s, const struct turn *turn, tasker_error *err);
     int (*poll)(struct store *s, const struct poll_want *want, int64_t now, struct poll_result *ret,
                 tasker_error *err) CHECKED;
+    // holdings reads what a lane has by the rows, in one snapshot.
+    int (*holdings)(struct store *s, int64_t lane, struct holdings *ret, tasker_error *err) CHECKED;
     // changed is a cheap hint, never a query over a network: true when others have written since the last call, or have
     // said so by `hint`. Polling is what correctness rests on.
     bool (*changed)(struct store *s);

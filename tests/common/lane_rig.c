@@ -214,6 +214,23 @@ static void on_load_offer(struct rig *r, const struct action *a)
     rig_push(r, in);
 }
 
+static void on_holdings(struct rig *r, const struct action *a)
+{
+    struct lane_input *in = lane_input_new(IN_HOLDINGS);
+    struct holdings *found = mem_alloc(sizeof(*found));
+    if (!in || !found || r->mute) {
+        mem_free(found);
+        lane_input_free(in);
+        return;
+    }
+    holdings_init(found);
+    in->holdings.lane = a->id;
+    in->holdings.number = a->token;
+    in->holdings.found = found;
+    in->holdings.rc = rig_store->ops->holdings(rig_store, a->id, found, NULL);
+    rig_push(r, in);
+}
+
 static void on_poll(struct rig *r, bool thorough)
 {
     struct poll_want want;
@@ -254,6 +271,8 @@ void rig_act(struct rig *r)
             on_load(r, &a);
         if (a.kind == ACT_LOAD_OFFER)
             on_load_offer(r, &a);
+        if (a.kind == ACT_HOLDINGS)
+            on_holdings(r, &a);
         if (a.kind == ACT_POLL)
             on_poll(r, a.thorough);
         r->drained += a.kind == ACT_DRAINED;

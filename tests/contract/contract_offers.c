@@ -187,6 +187,32 @@ static void a_released_offer_is_free_again(void **state)
     stage_end(&g);
 }
 
+// What a lane has by the rows is its tasks, and the offers of others that it took and did not answer.
+static void the_rows_tell_what_a_lane_has(void **state)
+{
+    struct world *w = *state;
+    struct stage g;
+    struct holdings h;
+    tasker_error err = {0};
+    holdings_init(&h);
+    stage_begin(&g, w, 3);
+    assert_int_equal(take(&g.x, "A", 2), 2);
+    assert_int_equal(take(&g.y, "A", 1), 1);
+    assert_int_equal(tell(&g.x, CH_OFFER_ANSWER, 101, "\"done\""), OUT_COMMITTED);
+    assert_int_equal(w->b->ops->holdings(w->b, g.x.lane, &h, &err), 0);
+    assert_int_equal(h.task_count, 0);
+    assert_int_equal(h.offer_count, 1);
+    assert_int_equal(h.offers[0], 102);
+    assert_int_equal(w->a->ops->holdings(w->a, g.owner.lane, &h, &err), 0);
+    assert_int_equal(h.task_count, 1);
+    assert_int_equal(h.tasks[0], 1);
+    assert_int_equal(h.offer_count, 0);
+    assert_int_equal(w->a->ops->holdings(w->a, 987654, &h, &err), 0);
+    assert_int_equal(h.task_count + h.offer_count, 0);
+    holdings_done(&h);
+    stage_end(&g);
+}
+
 static void a_cancelled_offer_is_told_to_its_worker_and_not_taken(void **state)
 {
     struct world *w = *state;
@@ -338,6 +364,7 @@ const struct CMUnitTest contract_offer_tests[] = {
     CONTRACT_TEST(the_owner_hears_of_beginnings_and_answers),
     CONTRACT_TEST(an_answer_counts_once_and_from_the_one_that_runs_it),
     CONTRACT_TEST(a_released_offer_is_free_again),
+    CONTRACT_TEST(the_rows_tell_what_a_lane_has),
     CONTRACT_TEST(a_cancelled_offer_is_told_to_its_worker_and_not_taken),
     CONTRACT_TEST(an_offer_whose_worker_died_is_lost_unless_it_was_answered),
     CONTRACT_TEST(a_worker_reads_what_it_needs_for_an_offer),

@@ -440,11 +440,16 @@ committed:
             mem[e].owns = false;
             mem[e].began = false
         :: kind == RETIRE -> forget(); next_turn(); goto fresh
-        :: (kind == CLAIM || kind == TAKEOVER) && unknown ->  // what it took is not known: all is given back
-            next_turn(); kind = RETIRE; goto send
+        :: kind == CLAIM && unknown -> next_turn(); goto unheard
         :: else
         fi;
         next_turn();
+        goto end_ready
+    }
+
+unheard:  // what it took is not known: the rows tell, read without a lock between two turns
+    atomic {
+        mem[e].owns = (db.queue == mem[e].lane);
         goto end_ready
     }
 

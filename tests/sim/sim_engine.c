@@ -165,6 +165,17 @@ static void load_offer(struct sim *s, struct sim_engine *e, struct action *a)
     push(s, e, in);
 }
 
+static void holdings(struct sim *s, struct sim_engine *e, struct action *a)
+{
+    struct lane_input *in = lane_input_new(IN_HOLDINGS);
+    in->holdings.found = mem_alloc(sizeof(*in->holdings.found));
+    holdings_init(in->holdings.found);
+    in->holdings.lane = a->id;
+    in->holdings.number = a->token;
+    in->holdings.rc = s->store->ops->holdings(s->store, a->id, in->holdings.found, NULL);
+    push(s, e, in);
+}
+
 static bool alive(const struct sim *s, const char *process)
 {
     for (size_t i = 0; i < SIM_ENGINES; i++)
@@ -213,6 +224,7 @@ static void act(struct sim *s, struct sim_engine *e)
     static void (*const acts[ACT_KIND_COUNT])(struct sim *, struct sim_engine *, struct action *) = {
         [ACT_GIVE] = give, [ACT_STOP] = stop,      [ACT_EVENT] = event,           [ACT_REPLY] = reply,
         [ACT_LOAD] = load, [ACT_POLL] = poll_rows, [ACT_LOAD_OFFER] = load_offer, [ACT_DRAINED] = drained_action,
+        [ACT_HOLDINGS] = holdings,
     };
     struct action a;
     while (lane_next_action(e->lane, &a))

@@ -280,42 +280,6 @@ static void a_timeout_in_a_refused_turn_is_still_a_timeout(void **state)
     rig_close(&r);
 }
 
-static void a_lane_whose_outcome_was_unknown_gives_back_what_it_asked_for(void **state)
-{
-    (void)state;
-    struct rig r;
-    struct template *t = rig_template(HEAD("unknown") STEP("a", "A", ""));
-    int64_t id = rig_one_task(&r, t, 1);
-    rig_sql("UPDATE tasker_core_active SET lane_id = NULL");  // a free task that is due
-    struct rig other;
-    rig_open(&other, "2/2");
-    rig_start(&other);
-    rig_worker(&other, 1, "A", 1);
-    const struct turn *turn;
-    for (int i = 0; i < 50; i++) {
-        turn = lane_step(other.lane, rig_now);
-        rig_act(&other);
-        if (!turn)
-            continue;
-        rig_commit(&other, turn);
-        if (other.result.claimed_count > 0)
-            break;
-        lane_outcome(other.lane, rig_now, &other.result);
-        rig_act(&other);
-    }
-    assert_int_equal(other.result.claimed_count, 1);
-    other.result.outcome = OUT_UNKNOWN;
-    lane_outcome(other.lane, rig_now, &other.result);
-    other.result.outcome = OUT_COMMITTED;
-    other.result.claimed_count = 0;  // what it answered is lost
-    lane_outcome(other.lane, rig_now, &other.result);
-    rig_pass(&other, 3 * SECOND);
-    assert_int_equal(other.given_count, 1);
-    assert_int_equal(other.given[0].task, id);
-    rig_close(&other);
-    rig_close(&r);
-}
-
 // ------------------------------------------------------------------------------------------- limits, queues, places
 
 static void a_limit_of_a_template_holds_nobody_up_who_could_run(void **state)
@@ -755,7 +719,6 @@ int main(void)
         T(refusals_without_a_culprit_halve_the_turn_and_lose_nothing),
         T(an_answer_that_is_refused_for_ever_does_not_hold_the_others_up),
         T(a_timeout_in_a_refused_turn_is_still_a_timeout),
-        T(a_lane_whose_outcome_was_unknown_gives_back_what_it_asked_for),
         T(a_limit_of_a_template_holds_nobody_up_who_could_run),
         T(limits_of_engine_class_and_template_hold),
         T(a_place_is_free_again_only_when_the_late_handler_returns),

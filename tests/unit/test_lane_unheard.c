@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// test_lane_unheard.c - a turn was committed and the connection broke before its answers came: what the turn got is found
+// out from the rows, and what the lane had before goes on undisturbed.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/lane_rig.h"
+
+// The turns of a lane until one gets something; that one is committed, and its answer is lost.
+static void lose_an_answer(struct rig *r, bool (*got)(const struct turn_result *result))
+{
+    const struct turn *turn = NULL;
+    for (int i = 0; i < 50; i++) {
+        turn = lane_step(r->lane, rig_now);
+        rig_act(r);
+        if (!turn)
+            continue;
+        rig_commit(r, turn);
+        if (got(&r->result))
+            break;
+        lane_outcome(r->lane, rig_now, &r->result);
+        rig_act(r);
+    }
+    assert_true(got(&r->result));
+    turn_result_init(&r->result);
+    r->result.outcome = OUT_UNKNOWN;
+    lane_outcome(r->lane, rig_now, &r->result);
+    rig_act(r);
+    r->result.outcome = OUT_COMMITTED;
+    lane_outcome(r->lane, rig_now, &r->result);
+    rig_act(r);
+}
+
+static bool got_task(const struct turn_result *result)
+{
+    return result->claimed_count > 0;
+}
+
+static bool got_offer(const struct turn_result *result)
+{
+    return result->offer_count > 0;
+}
+
+static void a_lane_that_did_not_hear_what_it_got_finds_out_and_keeps_its_handlers(void **state)
+{
+    (void)state;
+    struct rig r, other;
+    struct template *t = rig_template(HEAD("unheard") STEP("a", "A", ""));
+    int64_t own = rig_one_task(&r, t, 2), id = rig_one_task(&other, t, 0);
+    rig_sql("UPDATE tasker_core_active SET lane_id = NULL WHERE task_id <> 1");  // a free task that is due
+    assert_int_equal(own, 1);
+    r.lane->next_poll = r.lane->next_thorough = 0;
+    int64_t lane = r.lane->id;
+    lose_an_answer(&r, got_task);
+    rig_pass(&r, 3 * SECOND);
+    assert_false(r.given[0].stopped);
+    assert_int_equal(r.lane->id, lane);
+    assert_int_equal(r.given_count, 2);
+    assert_int_equal(r.given[1].task, id);
+    for (size_t i = 0; i < 2; i++)
+        rig_answer(&r, r.given[i].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    assert_int_equal(rig_state(own, NULL), ST_COMPLETE);
+    assert_int_equal(rig_state(id, NULL), ST_COMPLETE);
+    assert_int_equal(rig_attempts(own), 1);
+    rig_close(&other);
+    rig_close(&r);
+}
+
+static void an_offer_that_was_taken_unheard_is_given_back_and_run(void **state)
+{
+    (void)state;
+    struct rig owner, helper;
+    struct template *t = rig_template(HEAD("unheard_offer") STEP("a", "B", ""));
+    int64_t own = rig_one_task(&owner, t, 1), mine;
+    rig_pass(&owner, SECOND);
+    rig_open(&helper, "2/2");
+    rig_start(&helper);
+    rig_worker(&helper, 1, "B", 2);
+    struct template *busy = rig_template(HEAD("busy") STEP("a", "B", ""));
+    size_t n = rig_submit(&helper, busy);
+    while (helper.given_count == 0) {
+        const struct turn *turn = lane_step(helper.lane, rig_now);
+        rig_act(&helper);
+        if (turn) {
+            rig_commit(&helper, turn);
+            lane_outcome(helper.lane, rig_now, &helper.result);
+            rig_act(&helper);
+        }
+    }
+    mine = helper.told[n].id;
+    assert_int_equal(helper.given[0].task, mine);
+    lose_an_answer(&helper, got_offer);
+    for (int i = 0; i < 6; i++) {
+        rig_pass(&helper, SECOND / 2);
+        rig_pass(&owner, SECOND / 2);
+    }
+    assert_int_equal(helper.given_count, 2);
+    assert_false(helper.given[0].stopped);
+    assert_int_equal(helper.given[1].task, own);
+    for (size_t i = 0; i < 2; i++)
+        rig_answer(&helper, helper.given[i].token, ANSWER_COMPLETE);
+    rig_run(&helper);
+    rig_pass(&owner, 2 * SECOND);
+    assert_int_equal(rig_state(own, NULL), ST_COMPLETE);
+    assert_int_equal(rig_state(mine, NULL), ST_COMPLETE);
+    assert_int_equal(rig_attempts(own), 1);
+    rig_close(&helper);
+    rig_close(&owner);
+}
+
+static void a_claim_for_a_command_whose_answer_is_lost_is_made_again(void **state)
+{
+    (void)state;
+    struct rig r, door;
+    int64_t id = rig_one_task(&r, rig_template(HEAD("unheard_claim") STEP("a", "B", "")), 1);
+    rig_sql("UPDATE tasker_core_active SET lane_id = NULL");
+    rig_open(&door, "2/2");
+    size_t n = rig_command(&door, CMD_TASK_CANCEL, id, NULL, "no longer wanted");
+    const struct turn *turn = lane_step(door.lane, rig_now);  // its row
+    rig_commit(&door, turn);
+    lane_outcome(door.lane, rig_now, &door.result);
+    for (turn = NULL; !turn || turn->claim_task == 0;) {
+        turn = lane_step(door.lane, rig_now);
+        rig_act(&door);
+    }
+    rig_commit(&door, turn);
+    assert_int_equal(door.result.claim_answer, CLAIM_TAKEN);
+    turn_result_init(&door.result);
+    door.result.outcome = OUT_UNKNOWN;
+    lane_outcome(door.lane, rig_now, &door.result);
+    door.result.outcome = OUT_COMMITTED;
+    lane_outcome(door.lane, rig_now, &door.result);
+    rig_pass(&door, 5 * SECOND);
+    assert_true(door.told[n].answered);
+    assert_int_equal(door.told[n].code, 0);
+    assert_int_equal(rig_state(id, NULL), ST_CANCELLED);
+    rig_close(&door);
+    rig_close(&r);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_lane_that_did_not_hear_what_it_got_finds_out_and_keeps_its_handlers),
+        T(an_offer_that_was_taken_unheard_is_given_back_and_run),
+        T(a_claim_for_a_command_whose_answer_is_lost_is_made_again),
+    };
+    return cmocka_run_group_tests_name("lane_unheard", tests, NULL, NULL);
+}
