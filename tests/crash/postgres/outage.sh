@@ -3,8 +3,9 @@
 # Outages of PostgreSQL, one kind after the other, while an engine works: the server away for longer than the lease,
 # restarted at once, without a free connection (by a limit, or because others took them all), read-only, on a full disk,
 # with a full disk of its WAL; a pooler that is restarted; a failover to a synchronous standby, and one to an asynchronous
-# standby that has lost commits. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then
-# every task is complete, the rows are sound, and no handler ran after its success, but for what the failover lost.
+# standby that has lost commits; and one that begins while many programs with large results run. Nothing is restarted but
+# the server: the engine says what is wrong, waits, and goes on by itself. Then every task is complete, the rows are sound,
+# and no handler ran after its success, but for what the failover lost.
 #
 # Besides the engine, `tasker start`, there is a driver: an engine that a program embeds (crash-part drive), with tasks of its
 # own, which writes down the events that it is told and what engine.status says.
@@ -29,7 +30,7 @@ drivers=
 takers=
 client=
 n=0
-export RUNS="$work/runs" LEASE=1
+export RUNS="$work/runs" GO="$work/go" LEASE=1
 
 finish()
 {
@@ -142,18 +143,30 @@ told()
     [ ! -s "$work/said" ] || give_up "$name: $1 is told of what happens"
 }
 
-# begin NAME [TABLESPACE [HOST]]: an empty database, an engine, forty tasks, and some of them have got somewhere.
-begin()
+# create NAME [TABLESPACE [HOST]]: an empty database.
+create()
 {
     name=$1
     uri="postgresql://runner@/$name?host=${3:-$server}"
     sql "$server" postgres "CREATE DATABASE $name OWNER runner TABLESPACE ${2:-pg_default}" || give_up "$name: no database"
     : >"$RUNS"
+}
+
+# start_engine CONCURRENCY
+start_engine()
+{
+    "$tasker" start --db "$uri" --lease "$LEASE" --concurrency "$1" --name "$name" >"$work/log" 2>&1 </dev/null &
+    engine=$!
+}
+
+# begin NAME [TABLESPACE [HOST]]: a database, an engine, a driver, forty tasks, and some of them have got somewhere.
+begin()
+{
+    create "$@"
     n=0
     while [ $n -lt 40 ]; do submit || give_up "$name: a task is submitted"; done
-    "$tasker" start --db "$uri" --lease "$LEASE" --concurrency 4 --name "$name" >"$work/log" 2>&1 </dev/null &
-    engine=$!
     "$tasker" register "$here/claimed.yaml" --db "$uri" >"$work/said" 2>&1 || give_up "$name: a template"
+    start_engine 4
     drive drive
     eventually "$name: steps are done" yes_of "$server" "$name" "SELECT count(*) > 15 FROM tasker_workflow_steps WHERE processed"
 }
@@ -221,6 +234,44 @@ server_away()
     told idle none
     none_after_success
     ok "a server that is away for longer than the lease: all goes on, no handler ran after its success"
+}
+
+# kilobytes MEMBER: of the engine's memory: VmRSS, or VmHWM, the most that it ever was.
+kilobytes() { sed -n "s/^$1:[^0-9]*\([0-9]*\) kB/\1/p" "/proc/$engine/status"; }
+grown_by() { [ $(($(kilobytes VmRSS) - before)) -ge "$1" ]; }
+ran() { [ "$(grep -c /only "$RUNS")" -eq "$1" ]; }
+no_programs() { [ -z "$(cat /proc/"$engine"/task/*/children)" ]; }
+
+# As many programs as there are places run when the server goes away, and each then gives 700 kB. As many wait for a place.
+results_ready()
+{
+    places=32
+    kept=$((places * 700000 / 1024))
+    create ready
+    rm -f "$GO"
+    seq $((2 * places)) | sed 's/.*/{"n": &}/' >"$work/contexts"
+    "$tasker" register "$here/big.yaml" --db "$uri" >"$work/said" 2>&1 &&
+        "$tasker" submit crash/big@1.0.0 --db "$uri" --context-lines "$work/contexts" >"$work/said" 2>&1 || give_up "ready: tasks"
+    start_engine $places
+    eventually "all places are taken" ran $places
+    before=$(kilobytes VmRSS)
+    "$top/tools/postgres" stop "$server" -m immediate
+    eventually "the engine says that the server is away" says "still trying:"
+    touch "$GO"
+    eventually "the programs end" no_programs
+    eventually "the results are kept" grown_by $((kept * 9 / 10))
+    then=$(kilobytes VmRSS)
+    sleep 3 # it tries more than once
+    [ $(($(kilobytes VmRSS) - then)) -lt 2000 ] || give_up "what is tried again takes no memory: $(kilobytes VmRSS) kB, $then before"
+    [ $(($(kilobytes VmHWM) - before)) -lt $((kept * 2)) ] || give_up "the results are kept once: $(kilobytes VmHWM) kB, $before before"
+    ran $places || give_up "nothing is handed out during the outage"
+    "$top/tools/postgres" start "$server" >/dev/null
+    eventually "every result is written" yes_of "$server" ready "SELECT count(*) = 2 * $places FROM tasker_workflow_steps
+        WHERE processed AND length(results->>'text') = 699999"
+    kill "$engine" && wait "$engine" || give_up "ready: the engine stops in order"
+    engine=
+    ran $((2 * places)) || give_up "every step ran once"
+    ok "results that are ready during an outage are kept, as many as there are places, and each step runs once"
 }
 
 restarted_at_once()
@@ -324,7 +375,7 @@ give_slots_back()
 take_slots()
 {
     for _ in 1 2 3 4 5 6; do
-        "$bin/psql" -XAtq -d "postgresql://runner@/postgres?host=$server" -c "SELECT pg_sleep(600)" </dev/null >/dev/null 2>&1 &
+        "$psql" -XAtq -d "postgresql://runner@/postgres?host=$server" -c "SELECT pg_sleep(600)" </dev/null >/dev/null 2>&1 &
         takers="$takers $!"
     done
 }
@@ -500,5 +551,6 @@ failover()
 }
 
 sql "$server" postgres "CREATE ROLE runner LOGIN" || give_up "a role"
-all="server_away restarted_at_once no_connections slots_taken read_only disk_full wal_full pooler_restarted failover_in_step failover"
+all="server_away results_ready restarted_at_once no_connections slots_taken read_only disk_full wal_full pooler_restarted
+    failover_in_step failover"
 for kind in ${KINDS:-$all}; do $kind; done
