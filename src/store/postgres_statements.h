@@ -176,9 +176,11 @@
       "ANY (ARRAY(SELECT id FROM m)) AND a.task_id NOT IN (SELECT id FROM fa) UNION SELECT r.task_id FROM " \
       "tasker_task_transitions r WHERE r.task_id = ANY (ARRAY(SELECT id FROM m)) AND r.most_recent = true AND " \
       "r.id NOT IN (SELECT id FROM fr) UNION SELECT s.task_id FROM tasker_workflow_steps s WHERE s.task_id = ANY " \
-      "(ARRAY(SELECT id FROM m)) AND (s.workflow_step_id NOT IN (SELECT id FROM fs) OR EXISTS (SELECT 1 FROM " \
-      "tasker_workflow_step_transitions q WHERE q.workflow_step_id = s.workflow_step_id AND q.most_recent = true " \
-      "AND q.id NOT IN (SELECT id FROM fq))) ORDER BY 1") \
+      "(ARRAY(SELECT id FROM m)) AND s.workflow_step_id NOT IN (SELECT id FROM fs) UNION SELECT (SELECT s.task_id " \
+      "FROM tasker_workflow_steps s WHERE s.workflow_step_id = q.workflow_step_id) FROM " \
+      "tasker_workflow_step_transitions q WHERE q.workflow_step_id = ANY (ARRAY(SELECT s.workflow_step_id FROM " \
+      "tasker_workflow_steps s WHERE s.task_id = ANY (ARRAY(SELECT id FROM m)))) AND q.most_recent = true AND q.id " \
+      "NOT IN (SELECT id FROM fq) ORDER BY 1") \
     X(POLL, \
       "SELECT * FROM (SELECT 0 AS kind, l.lane_id AS a, l.expires_at AS b, (EXISTS (SELECT 1 FROM " \
       "tasker_core_active o WHERE o.lane_id = l.lane_id) OR EXISTS (SELECT 1 FROM tasker_core_dispatch " \
