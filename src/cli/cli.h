@@ -136,6 +136,7 @@ struct trouble {
     int over; // eventfd: readable when the watch is to end
     bool running;
     tasker_events *events; // of the database
+    bool waited;           // at the last question a turn waited
     int64_t seen_at;       // of the engine's error at the last question, 0: none that lasts
     int64_t over_at;       // when the last trouble was over
     char said[512];

@@ -27,6 +27,14 @@ static int64_t time_of(const struct json *object, const char *key)
     return time_parse(json_text(object, key), &at) ? at : 0;
 }
 
+static void say_over(struct trouble *w)
+{
+    if (w->said[0] != '\0')
+        note(w->c, "… the database is back");
+    w->said[0] = '\0';
+    w->waited = false;
+}
+
 static void hear_event(struct trouble *w, const struct json *event)
 {
     int64_t at = time_of(event, "timestamp");
@@ -34,9 +42,8 @@ static void hear_event(struct trouble *w, const struct json *event)
     if (span_is(json_text(event, "event"), "engine.database_went_back")) {
         struct span why = json_text(event, "error");
         note(w->c, "… commits are lost, steps may run again: %.*s", (int)why.len, why.p);
-    } else if (w->said[0] != '\0') {
-        note(w->c, "… the database is back");
-        w->said[0] = '\0';
+    } else {
+        say_over(w);
     }
     w->over_at = at > w->over_at ? at : w->over_at;
 }
@@ -87,6 +94,9 @@ static void ask(struct trouble *w)
     struct span waits = waits_for(engine);
     if (waits.len > 0)
         why = waits;
+    else if (w->waited) // for a database that was there, so that no event tells
+        say_over(w);
+    w->waited = waits.len > 0;
     if ((waits.len > 0 || (again && fresh)) && !span_is(why, w->said)) {
         snprintf(w->said, sizeof(w->said), "%.*s", (int)why.len, why.p);
         note(w->c, "… still trying: %s", w->said);

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Outages of PostgreSQL, one kind after the other, while an engine works: the server away for longer than the lease,
 # restarted at once, without a free connection (by a limit, or because others took them all), read-only, on a full disk,
-# with a full disk of its WAL; a pooler that is restarted; a failover to a synchronous standby, and one to an asynchronous
-# standby that has lost commits; and one that begins while many programs with large results run. Nothing is restarted but
-# the server: the engine says what is wrong, waits, and goes on by itself. Then every task is complete, the rows are sound,
-# and no handler ran after its success, but for what the failover lost.
+# with a full disk of its WAL, without its synchronous standby; a pooler that is restarted; a failover to a synchronous
+# standby, and one to an asynchronous standby that has lost commits; and one that begins while many programs with large
+# results run. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then every
+# task is complete, the rows are sound, and no handler ran after its success, but for what the failover lost.
 #
 # Besides the engine, `tasker start`, there is a driver: an engine that a program embeds (crash-part drive), with tasks of its
 # own, which writes down the events that it is told and what engine.status says.
@@ -136,7 +136,8 @@ drive()
     eventually "$1 is connected" grep -q '"connected":true' "$work/status.$1"
 }
 
-# told NAME LOST: the driver NAME was told of outages as docs/events.md says, and LOST (none or some) commits.
+# told NAME LOST: the driver NAME was told of outages as docs/events.md says, and LOST (none or some) commits;
+# nothing: nothing at all.
 told()
 {
     awk -f "$here/told.awk" -v engine="$1" -v went="$2" "$work/events.$1" >"$work/said"
@@ -171,7 +172,7 @@ begin()
     eventually "$name: steps are done" yes_of "$server" "$name" "SELECT count(*) > 15 FROM tasker_workflow_steps WHERE processed"
 }
 
-# end FOLDER [some]: what must be true when it is over; some: of commits that were lost.
+# end FOLDER [LOST]: what must be true when it is over; LOST as of `told`, otherwise none.
 end()
 {
     eventually "$name: the driver is connected again" grep -q '"connected":true' "$work/status.drive"
@@ -509,6 +510,34 @@ fail_over()
     sql "$standby" postgres "SELECT pg_promote()" >/dev/null
 }
 
+drop_standby()
+{
+    "$top/tools/postgres" stop "$standby" -m immediate
+    rm -rf "$standby"
+    set_server synchronous_standby_names ''
+}
+
+# waits_for MILLISECONDS: the driver's turn, although it is connected.
+waits_for() { [ "$(sed -n 's/.*"connected":true.*"waiting_ms":\([0-9]*\),.*/\1/p' "$work/status.drive")" -gt "$1" ]; }
+
+# A commit waits for the standby, however long, and is neither given up nor ended by the other engine.
+standby_away()
+{
+    begin_standby
+    set_server synchronous_standby_names '*'
+    begin alone
+    "$top/tools/postgres" stop "$standby" -m fast
+    eventually "the engine says that the database does not answer" says "still trying: the database does not answer"
+    eventually "engine.status says how long" waits_for 3000
+    eventually "health says that the engines' leases are over" engines_are_late
+    "$top/tools/postgres" start "$standby" >/dev/null
+    eventually "the engine says that it goes on" says "the database is back"
+    end "$server" nothing
+    none_after_success
+    drop_standby
+    ok "a synchronous standby that is away: the engine waits with its commit and goes on, no handler ran after its success"
+}
+
 failover_in_step()
 {
     begin_standby
@@ -521,10 +550,8 @@ failover_in_step()
     none_after_success "$standby"
     yes_of "$standby" instep "SELECT count(*) = 40 FROM tasker_tasks WHERE context ? 'n'" || give_up "every task that was answered is there"
     grep "is lost" "$work/drive.log" >"$work/said" && give_up "no task of the driver's is lost"
-    "$top/tools/postgres" stop "$standby" -m immediate
-    rm -rf "$standby"
     "$top/tools/postgres" start "$server" >/dev/null
-    set_server synchronous_standby_names ''
+    drop_standby
     ok "a failover to a synchronous standby: nothing that was answered is lost, no handler ran after its success"
 }
 
@@ -552,5 +579,5 @@ failover()
 
 sql "$server" postgres "CREATE ROLE runner LOGIN" || give_up "a role"
 all="server_away results_ready restarted_at_once no_connections slots_taken read_only disk_full wal_full pooler_restarted
-    failover_in_step failover"
+    standby_away failover_in_step failover"
 for kind in ${KINDS:-$all}; do $kind; done
