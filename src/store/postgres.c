@@ -6,8 +6,8 @@
 // What the user left open is filled in: timeouts and keepalives, so that a peer that is gone is noticed within half a
 // minute, and with several hosts the one that takes writes.
 //
-// A connection that was lost is made again by its next use. After a failure the next try waits 50 ms, doubling to 2 s;
-// until then the answer is the last failure's, at once.
+// A connection that was lost is made again by its next use; when that happened while it was idle, nothing fails. After a
+// failure the next try waits 50 ms, doubling to 2 s; until then the answer is the last failure's, at once.
 //
 // Behind a pooler that hands out connections by transaction (PgBouncer) nothing may be kept in the session: no named
 // statements, no LISTEN. Such a pooler tells its clients a process id of its own, which is how it is recognised; TimeZone
@@ -310,9 +310,22 @@ static int refuse(struct postgres *p, tasker_error *err)
     return p->trouble.code;
 }
 
+#define LAST_WORDS 4 // reads until the end of a stream: what the server said before it hung up comes first
+
+// A session that the server has ended while nothing was asked is known to be over before anything is sent on it: nobody
+// has to wonder what became of that.
+static bool hung_up(PGconn *conn)
+{
+    struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+    bool over = PQstatus(conn) != CONNECTION_OK;
+    for (int i = 0; i < LAST_WORDS && !over && poll(&fd, 1, 0) > 0; i++)
+        over = PQconsumeInput(conn) != 1;
+    return over;
+}
+
 int postgres_connect(struct postgres *p, tasker_error *err)
 {
-    if (p->conn && PQstatus(p->conn) == CONNECTION_OK)
+    if (p->conn && !hung_up(p->conn))
         return 0;
     postgres_disconnect(p);
     if (p->backoff_us > 0 && clock_monotonic_us() - p->tried_at < p->backoff_us)
