@@ -14,7 +14,7 @@
 static const char line[] = HEAD("line") STEP("a", "A", "") STEP("b", "A", ", depends_on_step: a");
 
 // Two tasks, whose first steps are out; somebody locks the first task.
-static void begin(struct rig *r, int64_t ids[2])
+static struct template *begin(struct rig *r, int64_t ids[2])
 {
     struct template *t = rig_template(line);
     ids[0] = rig_one_task(r, t, 2);
@@ -24,6 +24,7 @@ static void begin(struct rig *r, int64_t ids[2])
     assert_int_equal(r->given_count, 2);
     assert_int_equal(r->given[0].task, ids[0]);
     r->locked = ids[0];
+    return t;
 }
 
 static void answer_both(struct rig *r)
@@ -38,7 +39,7 @@ static void a_locked_task_waits_and_the_others_of_its_turn_go_on(void **state)
     struct rig r;
     int64_t ids[2];
     (void)state;
-    begin(&r, ids);
+    (void)begin(&r, ids);
     answer_both(&r);
     assert_int_equal(r.given_count, 3); // at once: no time has passed
     assert_int_equal(r.given[2].task, ids[1]);
@@ -54,8 +55,9 @@ static void a_locked_task_takes_no_place_from_others(void **state)
 {
     struct rig r;
     (void)state;
-    int64_t id = rig_one_task(&r, rig_template(line), 1);
-    size_t second = rig_submit(&r, rig_template(line));
+    struct template *t = rig_template(line);
+    int64_t id = rig_one_task(&r, t, 1);
+    size_t second = rig_submit(&r, t);
     rig_run(&r);
     assert_int_equal(r.given_count, 1);
     r.locked = id;
@@ -78,7 +80,7 @@ static void no_turn_meets_the_lock_again_and_what_was_answered_is_written_when_i
     struct rig r;
     int64_t ids[2];
     (void)state;
-    begin(&r, ids);
+    (void)begin(&r, ids);
     answer_both(&r);
     size_t turns = r.turns, looks = r.kept_out;
     rig_pass(&r, 60 * SECOND);
@@ -100,7 +102,7 @@ static void commands_for_a_locked_task_are_told_so(void **state)
     struct rig r;
     int64_t ids[2];
     (void)state;
-    begin(&r, ids);
+    (void)begin(&r, ids);
     answer_both(&r);
     size_t cancel = rig_command(&r, CMD_TASK_CANCEL, ids[0], NULL, "no");
     rig_pass(&r, 2 * SECOND);
@@ -120,7 +122,7 @@ static void a_command_for_a_finished_task_that_is_locked_is_told_so(void **state
     struct rig r;
     int64_t ids[2];
     (void)state;
-    begin(&r, ids);
+    struct template *t = begin(&r, ids);
     r.locked = 0;
     size_t first = rig_command(&r, CMD_STEP_CANCEL, ids[0], "a", "no");
     rig_run(&r);
@@ -128,7 +130,7 @@ static void a_command_for_a_finished_task_that_is_locked_is_told_so(void **state
     assert_int_equal(rig_state(ids[0], NULL), ST_ERROR);
     r.locked = ids[0];
     size_t resolve = rig_command(&r, CMD_TASK_RESOLVE, ids[0], NULL, "paid");
-    size_t other = rig_submit(&r, rig_template(line));
+    size_t other = rig_submit(&r, t);
     rig_pass(&r, 2 * SECOND);
     assert_int_equal(r.told[resolve].code, TASKER_E_BUSY);
     assert_int_equal(r.told[other].code, 0);
