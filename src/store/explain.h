@@ -60,8 +60,15 @@ struct seen_offer {
     int32_t attempt;
 };
 
+// A session of PostgreSQL that is no engine's turn and has rows of the task locked; pid 0: there is none.
+struct seen_holder {
+    int64_t pid, since; // since 0: not for our role to see
+    struct span role, application;
+};
+
 struct explanation {
     struct seen_task task;
+    struct seen_holder holder;
     struct seen_lane *lanes;
     size_t lane_count;
     struct seen_offer *offers;

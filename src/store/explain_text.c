@@ -283,6 +283,20 @@ static void say_rails(const struct seen_task *t, struct buf *text)
         buf_printf(text, "the task belongs to the Rails engine, and waits there since %s", iso(since, at));
 }
 
+// As long as that lasts the task waits, whatever else is said of it.
+static void say_holder(const struct seen_holder *h, struct buf *text)
+{
+    char at[TIME_TEXT_SIZE];
+
+    buf_printf(text, "; the session of process %lld at the server (role %.*s", (long long)h->pid, TEXT(h->role));
+    if (h->application.len > 0)
+        buf_printf(text, ", %.*s", TEXT(h->application));
+    buf_str(text, ") has rows of it locked");
+    if (h->since != 0)
+        buf_printf(text, " by a transaction that began at %s", iso(h->since, at));
+    buf_str(text, ", and it waits for that");
+}
+
 static void task_sentence(const struct explanation *x, struct buf *text)
 {
     const struct seen_task *t = &x->task;
@@ -330,6 +344,8 @@ static void task_sentence(const struct explanation *x, struct buf *text)
             text,
             "; its engine died %d times, so it runs alone until one of its steps has finished",
             (int)t->crashes);
+    if (x->holder.pid != 0 && t->active)
+        say_holder(&x->holder, text);
 }
 
 static void write_owner(struct inquiry *a, const struct seen_lane *l)

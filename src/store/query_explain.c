@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "store/explain.h"
+#include "store/stuck.h"
 
 const char *const task_reason_names[TR_COUNT] = {
 #define X(name, text) [TR_##name] = text,
@@ -67,6 +68,20 @@ static int load_offers(struct inquiry *a, struct explanation *x, tasker_error *e
         rc = 0;
     }
     return rc;
+}
+
+static int load_holder(struct inquiry *a, struct explanation *x, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = ask_by_id(a, "SELECT s.pid, s.xact_start AT TIME ZONE 'UTC', s.usename, s.application_name FROM " TASK_HOLDERS
+                          " ORDER BY s.xact_start LIMIT 1",
+                       x->task.id, &rows, err);
+
+    if (rc == 0)
+        rc = rows_next(&rows, err);
+    if (rc == 1)
+        x->holder = (struct seen_holder){rows_int(&rows, 0), rows_time(&rows, 1), rows_keep(&rows, 2), rows_keep(&rows, 3)};
+    return rc < 0 ? rc : 0;
 }
 
 const struct seen_lane *explain_lane(const struct explanation *x, int64_t id)
@@ -256,6 +271,8 @@ int query_task_explain(struct inquiry *a, tasker_error *err)
         rc = load_lanes(a, &x, err);
     if (rc == 0)
         rc = load_offers(a, &x, err);
+    if (rc == 0 && a->postgres)
+        rc = load_holder(a, &x, err);
     if (rc == 0)
         rc = find_reasons(a, &x, err);
     if (rc == 0)

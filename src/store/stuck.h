@@ -23,6 +23,19 @@
 
 // Does the transaction of session s have the row x locked, or has it changed it?
 #define HOLDS(x) x ".xmax = s.backend_xid"
+// Or a row of the task? A turn on its way does, too, and is none of these: it has its lane's row.
+#define HOLDS_TASK(id) \
+    "(EXISTS (SELECT 1 FROM tasker_tasks t WHERE t.task_id = " id " AND " HOLDS("t") ") OR EXISTS (SELECT 1 FROM " \
+    "tasker_core_active a WHERE a.task_id = " id " AND " HOLDS("a") ") OR EXISTS (SELECT 1 FROM tasker_task_transitions r " \
+    "WHERE r.task_id = " id " AND " HOLDS("r") ") OR EXISTS (SELECT 1 FROM tasker_workflow_steps w WHERE w.task_id = " id \
+    " AND (" HOLDS("w") " OR EXISTS (SELECT 1 FROM tasker_workflow_step_transitions q WHERE q.workflow_step_id = " \
+    "w.workflow_step_id AND " HOLDS("q") "))))"
+#define NO_TURN "NOT EXISTS (SELECT 1 FROM tasker_core_lanes l WHERE " HOLDS("l") ")"
+
+// FROM: the sessions s that have rows of task $1.
+#define TASK_HOLDERS \
+    "pg_stat_activity s WHERE s.datname = current_database() AND s.pid <> pg_backend_pid() AND s.backend_xid IS NOT NULL " \
+    "AND " NO_TURN " AND " HOLDS_TASK("$1")
 
 // FROM: the other sessions s, with the tables `held.tables` in which they have locks, and the unfinished tasks of which they
 // have rows, their number and the first few. $1 is the time of the database.
@@ -31,14 +44,11 @@
     "pg_stat_activity s JOIN LATERAL (SELECT string_agg(DISTINCT c.relname, ', ' ORDER BY c.relname) AS tables FROM " \
     "pg_locks k JOIN pg_class c ON c.oid = k.relation WHERE k.pid = s.pid AND k.locktype = 'relation' AND k.granted AND " \
     "k.mode <> 'AccessShareLock' AND c.relkind = 'r' AND c.relname LIKE 'tasker\\_%') held ON held.tables IS NOT NULL " \
-    "CROSS JOIN LATERAL (SELECT count(*) AS tasks, array_to_string((array_agg(a.task_id ORDER BY a.task_id))[1:3], ', ') " \
-    "AS first FROM tasker_core_active a JOIN tasker_tasks t ON t.task_id = a.task_id WHERE " HOLDS("a") " OR " HOLDS("t") \
-    " OR EXISTS (SELECT 1 FROM tasker_task_transitions r WHERE r.task_id = a.task_id AND " HOLDS("r") ") OR EXISTS " \
-    "(SELECT 1 FROM tasker_workflow_steps w WHERE w.task_id = a.task_id AND (" HOLDS("w") " OR EXISTS (SELECT 1 FROM " \
-    "tasker_workflow_step_transitions q WHERE q.workflow_step_id = w.workflow_step_id AND " HOLDS("q") ")))) waiting WHERE " \
-    "s.datname = current_database() AND s.pid <> pg_backend_pid() AND NOT EXISTS (SELECT 1 FROM tasker_core_lanes l WHERE " \
-    HOLDS("l") ") AND CASE WHEN s.xact_start IS NULL THEN waiting.tasks > 0 ELSE (waiting.tasks > 0 OR s.wait_event_type = " \
-    "'Client') AND extract(epoch FROM s.xact_start) * 1000000 < $1 - " OTHER_SESSIONS_PATIENCE_US " END"
+    "CROSS JOIN LATERAL (SELECT count(*) AS tasks, array_to_string((array_agg(o.task_id ORDER BY o.task_id))[1:3], ', ') " \
+    "AS first FROM tasker_core_active o WHERE " HOLDS_TASK("o.task_id") ") waiting WHERE s.datname = current_database() AND " \
+    "s.pid <> pg_backend_pid() AND " NO_TURN " AND CASE WHEN s.xact_start IS NULL THEN waiting.tasks > 0 ELSE (waiting.tasks " \
+    "> 0 OR s.wait_event_type = 'Client') AND extract(epoch FROM s.xact_start) * 1000000 < $1 - " \
+    OTHER_SESSIONS_PATIENCE_US " END"
 
 // May our role end the session s? Asked beforehand, because one that it may not would undo the whole statement.
 #define STUCK_MAY_END \

@@ -70,12 +70,24 @@ void send_part(PGconn *c, const char *sql)
     assert_null(PQgetResult(c));
 }
 
-char *ask_health(struct store *s, int64_t now)
+char *ask_store(struct store *s, const char *question, const char *arguments, int64_t now)
 {
     struct buf out;
+    struct arena arena;
+    const struct json *args = NULL;
     tasker_error err = {0};
     buf_init(&out, 1 << 20);
-    assert_int_equal(s->ops->query(s, "health", NULL, now, &out, &err), 0);
+    arena_init(&arena);
+    if (arguments)
+        assert_int_equal(json_parse(&arena, span_of(arguments), &args, &err), 0);
+    if (s->ops->query(s, question, args, now, &out, &err) != 0)
+        fail_msg("%s: %s", question, err.message);
     buf_char(&out, '\0');
+    arena_done(&arena);
     return buf_take(&out, NULL);
+}
+
+char *ask_health(struct store *s, int64_t now)
+{
+    return ask_store(s, "health", NULL, now);
 }

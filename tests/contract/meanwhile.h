@@ -29,7 +29,8 @@ void wait_until(struct world *w, const char *sql, int64_t wanted);
 
 // send_part sends a statement in pipeline mode: the server has answered all that was sent, and nothing more is coming.
 void send_part(PGconn *c, const char *sql);
-// ask_health is the answer of `health`, to be freed.
+// ask_store is the answer to a question (arguments NULL: none), to be freed; ask_health that of `health`.
+char *ask_store(struct store *s, const char *question, const char *arguments, int64_t now);
 char *ask_health(struct store *s, int64_t now);
 
 // seed_task puts a task of w->tpl that nobody owns.

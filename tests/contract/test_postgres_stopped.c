@@ -333,12 +333,19 @@ static void health_names_a_person_who_holds_rows_of_tasks(void **state)
     put_tasks(w, 5);
     PGconn *c = postgres_session(w->uri), *reader = postgres_session(w->uri);
     postgres_run(reader, "BEGIN; SELECT * FROM tasker_tasks");
+    postgres_run(c, "SET application_name = 'mia'");
     for (size_t i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
         postgres_run(c, "BEGIN; %s", holds[i]);
         char *text = ask_health(w->b, server_time(w) + 6 * SECOND);
         assert_named(text, 0, "tasks", "2");
         assert_non_null(strstr(pick(text, "stuck_sessions.0.holds"), "; 2 unfinished tasks wait for them: 2, 3"));
         assert_null(pick(text, "stuck_sessions.1")); // reading holds nobody up
+        free(text);
+        text = ask_store(w->b, "task.explain", "{\"task_id\":2}", T0);
+        assert_non_null(strstr(pick(text, "explanation"), "(role tasker, mia) has rows of it locked by a transaction that began at 2"));
+        free(text);
+        text = ask_store(w->b, "task.explain", "{\"task_id\":4}", T0);
+        assert_null(strstr(pick(text, "explanation"), "locked"));
         free(text);
         postgres_run(c, "ROLLBACK");
     }
