@@ -14,6 +14,8 @@
     "(SELECT nextval('" sequence "') AS id FROM generate_series(1, $1)) AS taken) AS runs GROUP BY " \
     "run ORDER BY 1"
 
+#define SKIP_IDS(sequence) "SELECT count(nextval('" sequence "')) FROM generate_series(1, $1)"
+
 // Rows that nobody else has locked against us: those of others are not there.
 #define LEFT_ALONE "FOR NO KEY UPDATE SKIP LOCKED"
 
@@ -43,6 +45,12 @@
       ID_RANGES("tasker_tasks_task_id_seq")) \
     X(STEP_IDS, \
       ID_RANGES("tasker_workflow_steps_workflow_step_id_seq")) \
+    X(SKIP_TASK_IDS, \
+      SKIP_IDS("tasker_tasks_task_id_seq")) \
+    X(SKIP_STEP_IDS, \
+      SKIP_IDS("tasker_workflow_steps_workflow_step_id_seq")) \
+    X(SKIP_LANE_IDS, \
+      SKIP_IDS("tasker_core_lanes_lane_id_seq")) \
     X(CLAIM_TASK, \
       "SELECT answer, owner FROM tasker_core_claim_task($1, $2, $3, $4)") \
     X(CLAIM, \

@@ -312,15 +312,35 @@ static bool read_turn(struct postgres *p, int64_t lane, bool lock, int64_t *ret,
     return known;
 }
 
-// A database that has forgotten turns it had confirmed was a standby that had not heard of them.
-static void find_lost_turns(struct writer *w)
+// A database that has forgotten turns it had confirmed was a standby that had not heard of them. With them it has forgotten
+// which ids were taken, and would give them again: a task's are part of idempotency keys, a lane's is its epoch. So whoever
+// finds this, before it takes any, leaves out more than can have been taken since.
+static enum commit_outcome went_back(struct postgres *p, const struct turn *turn, int64_t number, tasker_error *err)
+{
+    static const struct {
+        enum pg_statement statement;
+        int32_t count;
+    } skip[] = {{PG_SKIP_TASK_IDS, 100000}, {PG_SKIP_STEP_IDS, 100000}, {PG_SKIP_LANE_IDS, 1000}};
+    struct pipe q;
+    pipe_init(&q, p);
+    for (size_t i = 0; i < ARRAY_SIZE(skip); i++) {
+        pipe_add(&q, skip[i].statement);
+        pipe_int4(&q, skip[i].count);
+    }
+    bool skipped = pipe_run(&q, "ids that are lost", err) == 0;
+    pipe_done(&q);
+    p->base.went_back = skipped;
+    return skipped ? turn_became(turn, number, err) : OUT_UNKNOWN;
+}
+
+// What became of the turn, by the lane's row.
+static enum commit_outcome ask_row(struct postgres *p, const struct turn *turn, bool lock, tasker_error *err)
 {
     int64_t number = -1;
-    tasker_error err;
-    if (read_turn(w->p, w->turn->lane, false, &number, &err) && turns_lost(w->turn, number)) {
-        w->p->base.went_back = true;
-        (void)turn_became(w->turn, number, &w->ret->error);
-    }
+    p->base.went_back = false;
+    if (!read_turn(p, turn->lane, lock, &number, err))
+        return OUT_UNKNOWN;
+    return turns_lost(turn, number) ? went_back(p, turn, number, err) : turn_became(turn, number, err);
 }
 
 static int64_t task_with(const struct turn *t, struct span identity)
@@ -371,8 +391,8 @@ static void settle(struct writer *w)
     r->outcome = outcome_of(w);
     if (locked)
         postgres_free_locks(w->p, w->turn->now, 0);
-    if (r->outcome == OUT_FENCED)
-        find_lost_turns(w);
+    if (r->outcome == OUT_FENCED && ask_row(w->p, w->turn, false, &r->error) == OUT_UNKNOWN)
+        r->outcome = OUT_UNKNOWN;  // whether it went back is not known
     if (r->outcome == OUT_REFUSED && is_duplicate(w))
         find_duplicate(w);
     else if (r->outcome == OUT_REFUSED)
@@ -425,15 +445,11 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
 enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err)
 {
     struct postgres *p = postgres_of(base);
-    int64_t number = -1;
     if (turn->kind == TURN_REGISTER)
         return OUT_RETRY;  // a row that was made after all owns nothing and expires
     if (turn->kind == TURN_PLAIN)
         return OUT_UNKNOWN;
     postgres_disconnect(p);  // the old session may still be deciding: another one asks, and waits for it
     postgres_free_locks(p, turn->now, 0);
-    if (!read_turn(p, turn->lane, true, &number, err))
-        return OUT_UNKNOWN;
-    base->went_back = turns_lost(turn, number);
-    return turn_became(turn, number, err);
+    return ask_row(p, turn, true, err);
 }

@@ -207,8 +207,13 @@ static void a_question_about_a_turn_waits_for_the_takeover_that_it_meets(void **
     owner_end(&slow);
 }
 
+#define ID_TAKEN                                                                                                      \
+    "SELECT least((SELECT last_value FROM tasker_tasks_task_id_seq), (SELECT last_value FROM "                        \
+    "tasker_workflow_steps_workflow_step_id_seq), (SELECT last_value * 100 FROM tasker_core_lanes_lane_id_seq))"
+
 // A standby that had not heard of the last turns has taken over: the row's number is lower than any that could be explained
-// by a turn that was lost. The lane is fenced and told why; a number that fits is no such thing.
+// by a turn that was lost. The lane is fenced and told why; a number that fits is no such thing. The ids that the lost turns
+// took are never given again.
 static void a_database_that_went_back_in_time_is_recognised(void **state)
 {
     struct world *w = *state;
@@ -233,8 +238,10 @@ static void a_database_that_went_back_in_time_is_recognised(void **state)
         else
             (void)world_number(w, "WITH u AS (UPDATE tasker_core_lanes SET turn = %lld RETURNING 1) SELECT count(*) FROM u",
                                (long long)rows[i].number);
+        int64_t taken = world_number(w, ID_TAKEN);
         w->a->ops->commit(w->a, &t, &o.r);
         assert_int_equal(o.r.outcome, rows[i].committed);
+        assert_int_equal(world_number(w, ID_TAKEN) - taken > 99000, rows[i].back);
         assert_int_equal(w->a->went_back, rows[i].back);
         assert_int_equal(rows[i].back, o.r.error.code == TASKER_E_STALE && strstr(o.r.error.message, "back in time") != NULL);
         tasker_error why = {0};

@@ -555,6 +555,13 @@ failover_in_step()
     ok "a failover to a synchronous standby: nothing that was answered is lost, no handler ran after its success"
 }
 
+# submit_many: a hundred tasks; their ids go to the file "ids".
+submit_many()
+{
+    seq 100 | sed 's/.*/{"n": &}/' >"$work/contexts"
+    "$tasker" submit crash/claimed@1.0.0 --db "$uri" --context-lines "$work/contexts" >>"$work/ids" 2>"$work/said" || give_up "tasks"
+}
+
 failover()
 {
     begin_standby
@@ -568,10 +575,16 @@ failover()
     has=$(sql "$standby" failover "SELECT count(*) FROM tasker_workflow_steps WHERE processed")
     eventually "the primary is ahead" yes_of "$server" failover \
         "SELECT count(*) >= $has + 40 FROM tasker_workflow_steps WHERE processed"
+    : >"$work/ids"
+    submit_many
     fail_over
+    eventually "the driver is told what happened" grep -q went_back "$work/events.drive"
+    submit_many
     end "$standby" some
     grep -v '/only ' "$RUNS" | cut -d ' ' -f 1 | sort >"$work/keys" # the driver's tasks may have been lost as a whole
     [ "$(uniq -d "$work/keys" | wc -l)" -ge 1 ] || give_up "a step whose success was lost runs again"
+    sort "$work/ids" | uniq -d >"$work/said"
+    [ ! -s "$work/said" ] || give_up "no id of a task that is lost is given to another"
     says "commits are lost, steps may run again: the database went back in time" || give_up "the engine says that commits are lost"
     [ "$(uniq "$work/keys" | wc -l)" -eq 200 ] || give_up "every step ran under one key"
     ok "a failover that lost commits: the steps whose success it lost ran again under the same key, all is complete"
