@@ -22,6 +22,7 @@ struct sim_handout {
 struct sim_ticket {
     int64_t id;
     bool answered, command;
+    bool gives_up, named;           // its caller waits no longer; the task's identity is "ticket-<place>"
     int code, engine, incarnation;  // who was asked
 };
 

@@ -179,6 +179,21 @@ bool all_answered(const struct sim *s)
     return true;
 }
 
+// What callers were told of their submissions is true.
+static void check_told(struct sim *s)
+{
+    char sql[120];
+    for (size_t i = 0; i < s->ticket_count; i++) {
+        const struct sim_ticket *t = &s->tickets[i];
+        if (!t->answered || !t->named)
+            continue;
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM tasker_tasks WHERE identity_hash = 'ticket-%d'", (int)i);
+        int64_t n = count(s, sql);
+        if ((t->code == 0 && n != 1) || (t->code == TASKER_E_BUSY && n != 0) || n > 1)
+            fail(s, "submission %d was answered %d, and %lld tasks are there", (int)i, t->code, (long long)n);
+    }
+}
+
 void check_end(struct sim *s)
 {
     const char *wrong = unsound(s->store);
@@ -186,6 +201,7 @@ void check_end(struct sim *s)
         fail(s, "db.verify: %s", wrong);
     if (!all_answered(s))
         fail(s, "a caller was never answered");
+    check_told(s);
     if (!all_over(s))
         fail(s, "%lld tasks never ended", (long long)count(s, "SELECT count(*) FROM tasker_core_active"));
     if (count(s, "SELECT count(*) FROM tasker_core_dispatch") != 0)

@@ -311,6 +311,27 @@ static void trace(const struct sim *s, const struct sim_engine *e)
     printf("\n");
 }
 
+static bool has_given_up(const void *ticket, const void *who)
+{
+    const struct sim_ticket *t = ticket;
+    (void)who;
+    return t->gives_up;
+}
+
+// Some callers of the engine wait no longer.
+static void give_up(struct sim *s, struct sim_engine *e)
+{
+    struct lane_regrets why = {0};
+    err_set(&why.unwritten, TASKER_E_BUSY, "nothing was written");
+    err_set(&why.doubtful, TASKER_E_TIMEOUT, "not known");
+    for (size_t i = 0; i < s->ticket_count; i++) {
+        struct sim_ticket *t = &s->tickets[i];
+        bool asks = !t->answered && t->engine == e->index && t->incarnation == e->incarnation;
+        t->gives_up = t->gives_up || (asks && chance(s, 60));
+    }
+    lane_withdraw(e->lane, has_given_up, NULL, &why);
+}
+
 static void finish_commit(struct sim *s, struct sim_engine *e)
 {
     commit(s, e);
@@ -322,6 +343,8 @@ static void finish_commit(struct sim *s, struct sim_engine *e)
         trace(s, e);
     e->turn = NULL;
     lane_outcome(e->lane, s->now, &e->result);
+    if (faults(s) && e->result.outcome == OUT_RETRY && chance(s, 30))
+        give_up(s, e);
     act(s, e);
 }
 
@@ -375,6 +398,13 @@ static struct sim_ticket *new_ticket(struct sim *s, const struct sim_engine *e, 
     return t;
 }
 
+static void name_submission(struct sim *s, struct lane_input *in)
+{
+    struct sim_ticket *t = in->ticket;
+    t->named = true;
+    snprintf(in->submit.identity, sizeof(in->submit.identity), "ticket-%d", (int)(t - s->tickets));
+}
+
 void sim_submit(struct sim *s, struct sim_engine *e)
 {
     struct lane_input *in = lane_input_new(IN_SUBMIT);
@@ -386,6 +416,8 @@ void sim_submit(struct sim *s, struct sim_engine *e)
     in->submit.timeout_us = chance(s, 5) ? 2 * US_PER_SECOND : 0;
     if (chance(s, 5))
         snprintf(in->submit.identity, sizeof(in->submit.identity), "same-%d", (int)rng_below(&s->rng, 3));
+    else if (in->ticket && chance(s, 50))
+        name_submission(s, in);
     in->submit.return_existing = chance(s, 50);
     s->submitted++;
     push(s, e, in);
