@@ -131,7 +131,7 @@ static void a_turn_that_may_be_on_its_way_meets_a_lock_and_stays_as_it_is(void *
     turn = lane_step(r.lane, rig_now);
     rig_store->ops->commit(rig_store, turn, &r.result); // the late one
     assert_int_equal(r.result.outcome, OUT_COMMITTED);
-    turn_result_init(&r.result);
+    turn_result_done(&r.result);
     r.result.outcome = OUT_RETRY; // this one
     r.result.locked = ids;
     r.result.locked_count = 1;

@@ -28,7 +28,7 @@ static void lose_an_answer(struct rig *r, bool (*got)(const struct turn_result *
         rig_act(r);
     }
     assert_true(got(&r->result));
-    turn_result_init(&r->result);
+    turn_result_done(&r->result);
     r->result.outcome = OUT_UNKNOWN;
     lane_outcome(r->lane, rig_now, &r->result);
     rig_act(r);
@@ -132,7 +132,7 @@ static void a_claim_for_a_command_whose_answer_is_lost_is_made_again(void **stat
     }
     rig_commit(&door, turn);
     assert_int_equal(door.result.claim_answer, CLAIM_TAKEN);
-    turn_result_init(&door.result);
+    turn_result_done(&door.result);
     door.result.outcome = OUT_UNKNOWN;
     lane_outcome(door.lane, rig_now, &door.result);
     door.result.outcome = OUT_COMMITTED;
