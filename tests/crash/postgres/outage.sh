@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Outages of PostgreSQL, one kind after the other, while an engine works: the server away for longer than the lease,
-# restarted at once, without a free connection (by a limit, or because others took them all), read-only, on a full disk,
+# restarted at once, with a session that stands still, without a free connection (by a limit, or because others took them all), read-only, on a full disk,
 # with a full disk of its WAL, without its synchronous standby; a pooler that is restarted; a failover to a synchronous
 # standby, and one to an asynchronous standby that has lost commits; and one that begins while many programs with large
 # results run. Nothing is restarted but the server: the engine says what is wrong, waits, and goes on by itself. Then every
@@ -293,6 +293,46 @@ restarted_at_once()
     again=$(cut -d ' ' -f 1 "$RUNS" | sort | uniq -d | head -n 3)
     [ -z "$again" ] || give_up "restarted: a handler ran twice: $again"
     ok "three immediate restarts: no commit is lost or done twice, and every handler ran once"
+}
+
+# The session of a client's lane stands still, in the middle of nothing: only the client's own patience ends it.
+silent()
+{
+    begin silent
+    mkfifo "$work/context"
+    sql "$server" postgres "SELECT max(backend_start) FROM pg_stat_activity" >"$work/before"
+    timeout 30 "$tasker" submit crash/chain@1.0.0 --context - --identity late-silent --database-timeout 1 --db "$uri" \
+        <"$work/context" >"$work/client" 2>&1 &
+    client=$!
+    exec 8>"$work/context"
+    rm "$work/context"
+    eventually "silent: a client opens the database" yes_of "$server" postgres "SELECT count(*) = 2 FROM pg_stat_activity
+        WHERE backend_start > '$(cat "$work/before")' AND usename = 'runner' AND state = 'idle'"
+    stopped=$(sql "$server" postgres "SELECT pid FROM pg_stat_activity WHERE backend_start > '$(cat "$work/before")' AND
+        usename = 'runner' ORDER BY backend_start LIMIT 1")
+    kill -STOP "$stopped"
+    since=$(date +%s)
+    echo '{}' >&8
+    exec 8>&-
+    wait "$client"
+    code=$?
+    client=
+    kill -CONT "$stopped"
+    cp "$work/client" "$work/said"
+    [ $code -eq 75 ] && [ $(($(date +%s) - since)) -le 12 ] && grep -q "still trying: the database does not answer" "$work/said" &&
+        grep -q "not taken it for 1 s, and whether it was written is not known: it does not answer" "$work/said" ||
+        give_up "silent: a client gives up, and does not say more than it knows"
+    submit_late || submit_late || give_up "silent: it is submitted again"
+    end "$server" nothing
+    yes_of "$server" silent "SELECT count(*) = 1 FROM tasker_tasks WHERE identity_hash = 'late-silent'" ||
+        give_up "silent: what is submitted again by its identity is there once"
+    none_after_success
+    ok "a session that stands still: a client gives up in doubt, and submits the task again by its identity"
+}
+
+submit_late()
+{
+    timeout 10 "$tasker" submit crash/chain@1.0.0 --identity late-silent --if-exists return --db "$uri" >/dev/null 2>"$work/said"
 }
 
 no_connections()
@@ -591,6 +631,6 @@ failover()
 }
 
 sql "$server" postgres "CREATE ROLE runner LOGIN" || give_up "a role"
-all="server_away results_ready restarted_at_once no_connections slots_taken read_only disk_full wal_full pooler_restarted
+all="server_away results_ready restarted_at_once silent no_connections slots_taken read_only disk_full wal_full pooler_restarted
     standby_away failover_in_step failover"
 for kind in ${KINDS:-$all}; do $kind; done
