@@ -10,7 +10,7 @@
 //     part drive URI NAME [idle]     an engine that drives tasks of its own, one after the other, of the class Crash::Claimed
 //                                    (idle: none) until SIGUSR1, and serves that class until SIGTERM. It writes what it is told
 //                                    of the database into $EVENTS, and what engine.status says, again and again, into
-//                                    $STATUS. $LEASE: seconds, 1 when it is not set
+//                                    $STATUS. $LEASE: seconds, 1 when it is not set; $LANES likewise
 //     part submit URI NAME FILE      a client: submits one task after the other until SIGTERM, and writes number and id
 //                                    of each into FILE once it is confirmed. Started again it goes on behind the last.
 //
@@ -113,8 +113,9 @@ static tasker *join(const char *uri, const char *name)
     tasker_error err;
     tasker *t;
     signal(SIGTERM, on_term);
-    const char *lease = getenv("LEASE");
-    snprintf(options, sizeof(options), "{\"name\": \"%s\", \"lease_seconds\": %s}", name, lease != NULL ? lease : "1");
+    const char *lease = getenv("LEASE"), *lanes = getenv("LANES");
+    snprintf(options, sizeof(options), "{\"name\": \"%s\", \"lease_seconds\": %s, \"lanes\": %s}", name,
+             lease != NULL ? lease : "1", lanes != NULL ? lanes : "1");
     must(tasker_open(uri, options, &t, &err), &err);
     fprintf(stderr, "%s started\n", name);
     return t;

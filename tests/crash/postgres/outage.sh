@@ -30,7 +30,7 @@ drivers=
 takers=
 client=
 n=0
-export RUNS="$work/runs" GO="$work/go" LEASE=1
+export RUNS="$work/runs" GO="$work/go" LEASE=1 LANES=1
 
 finish()
 {
@@ -220,7 +220,9 @@ cut_sessions()
 server_away()
 {
     begin away
+    LANES=3 # each of them notices, and the engine tells of it once
     drive idle idle
+    LANES=1
     "$top/tools/postgres" stop "$server" -m fast
     said_by_all "no connection to the database"
     health_fails "no connection to the database"
