@@ -128,7 +128,7 @@ static int name_engine(struct engine *e)
 static int open_stores(struct engine *e, const char *uri, tasker_error *err)
 {
     struct store_options so = {.host = e->host, .boot_id = e->boot_id, .migrate = e->options.migrate,
-                               .any_version = e->options.tables_only};
+                               .any_version = e->options.tables_only, .turns = !e->options.tables_only};
     int rc = store_open(uri, &so, &e->lanes[0].store, err);
     if (rc < 0)
         return rc;
@@ -139,6 +139,7 @@ static int open_stores(struct engine *e, const char *uri, tasker_error *err)
     e->lane_count = share_lanes(&e->options, e->lanes[0].store);
     for (size_t i = 1; i < e->lane_count && rc == 0; i++)
         rc = store_open(uri, &so, &e->lanes[i].store, err);
+    so.turns = false;
     if (e->lanes[0].store->shared)
         e->reader = e->lanes[0].store;
     else if (rc == 0)

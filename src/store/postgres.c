@@ -2,7 +2,8 @@
 // postgres.c - the PostgreSQL connection: opening, connecting again, session settings, the server's clock, hints, errors;
 // the table of operations.
 //
-// The whole URI goes to libpq, less one parameter of ours: "tasker_notify=off" sends no NOTIFY and listens to none.
+// The whole URI goes to libpq, less two parameters of ours: "tasker_notify=off" sends no NOTIFY and listens to none,
+// "tasker_foreign_keys=each_turn" see postgres_keys.c.
 // What the user left open is filled in: timeouts and keepalives, so that a peer that is gone is noticed within half a
 // minute, and with several hosts the one that takes writes.
 //
@@ -15,6 +16,7 @@
 #include "store/postgres.h"
 
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@
 #define HINT_EVERY_US (250 * US_PER_MS)
 #define CHANNEL "tasker_core"
 #define OLDEST_SERVER 14
+#define OPTIONS_MAX 65536
 
 // -------------------------------------------------------------------------------------- errors
 
@@ -147,6 +150,8 @@ static PGconn *dial(const struct postgres *p)
     size_t n = 0;
     for (const PQconninfoOption *o = p->options; o->keyword && n < ARRAY_SIZE(keywords) - 1; o++) {
         const char *value = o->val && o->val[0] ? o->val : default_of(p, o);
+        if (p->keys_by_turn && strcmp(o->keyword, "options") == 0)
+            value = p->own_options;
         if (value) {
             keywords[n] = o->keyword;
             values[n++] = value;
@@ -212,7 +217,7 @@ static bool set_up(struct postgres *p)
         return false;
     p->listening = !p->pooled && !standby && p->notify && !p->read_only;
     p->heard = p->listening; // what was said meanwhile was missed
-    return (!p->listening || plain(p->conn, "LISTEN " CHANNEL)) && PQsetnonblocking(p->conn, 1) == 0;
+    return !p->listening || plain(p->conn, "LISTEN " CHANNEL);
 }
 
 void postgres_disconnect(struct postgres *p)
@@ -280,6 +285,8 @@ static void explain_trouble(struct postgres *p)
     }
     bool refused = p->conn && PQstatus(p->conn) != CONNECTION_OK;
     const char *remedy = refused ? connect_remedy(p->conn) : NULL;
+    if (p->keys_by_turn && postgres_keys_remedy(p->trouble.message))
+        remedy = postgres_keys_remedy(p->trouble.message);
     if (remedy)
         err_remedy(&p->trouble, "%s", remedy);
 }
@@ -332,11 +339,12 @@ int postgres_connect(struct postgres *p, tasker_error *err)
         return refuse(p, err);
     p->conn = dial(p);
     bool made = p->conn && PQstatus(p->conn) == CONNECTION_OK, fit = !made || fits(p);
-    if (made && fit && set_up(p)) {
+    bool ready = made && fit && set_up(p);
+    if (ready && (!p->keys_by_turn || postgres_keys_ready(p)) && PQsetnonblocking(p->conn, 1) == 0) {
         p->backoff_us = 0;
         return 0;
     }
-    if (fit)
+    if (fit && !ready)
         explain_trouble(p);
     postgres_disconnect(p);
     p->tried_at = clock_monotonic_us();
@@ -419,27 +427,37 @@ static void postgres_close(struct store *base)
     postgres_disconnect(p);
     PQconninfoFree(p->options);
     mem_free(p->place);
+    mem_free(p->own_options);
     mem_free(p->host);
     mem_free(p->boot_id);
     mem_free(p);
 }
 
-// Takes our own parameter out of the URI's query.
-static int read_own_parameter(char *uri, bool *ret_notify, tasker_error *err)
+// Parameters of ours: what stands behind each for no and yes.
+static const struct own_parameter {
+    const char *name, *no, *yes;
+    size_t offset;
+} own_parameters[] = {
+    {"tasker_notify", "off", "on", offsetof(struct postgres, notify)},
+    {"tasker_foreign_keys", "each_row", "each_turn", offsetof(struct postgres, keys_by_turn)},
+};
+
+// Takes the parameter out of the URI's query.
+static int read_own_parameter(struct postgres *p, char *uri, const struct own_parameter *own, tasker_error *err)
 {
-    static const char name[] = "tasker_notify=";
-    char *query = strchr(uri, '?');
-    for (char *at = query; at && at[0] != '\0';) {
+    bool *yes = (bool *)((char *)p + own->offset);
+    size_t name = strlen(own->name);
+    for (char *at = strchr(uri, '?'); at && at[0] != '\0';) {
         char *word = at + 1;
         size_t len = strcspn(word, "&");
-        if (strncmp(word, name, sizeof(name) - 1) != 0) {
+        if (strncmp(word, own->name, name) != 0 || word[name] != '=') {
             at = word[len] == '&' ? word + len : NULL;
             continue;
         }
-        struct span value = {word + sizeof(name) - 1, len - (sizeof(name) - 1)};
-        if (!span_is(value, "on") && !span_is(value, "off"))
-            return err_set(err, TASKER_E_INVALID, "tasker_notify is \"on\" or \"off\"");
-        *ret_notify = span_is(value, "on");
+        struct span value = {word + name + 1, len - name - 1};
+        if (!span_is(value, own->yes) && !span_is(value, own->no))
+            return err_set(err, TASKER_E_INVALID, "%s is \"%s\" or \"%s\"", own->name, own->yes, own->no);
+        *yes = span_is(value, own->yes);
         // The one behind takes its place, or the separator in front goes too.
         if (word[len] == '&')
             memmove(word, word + len + 1, strlen(word + len + 1) + 1);
@@ -447,6 +465,20 @@ static int read_own_parameter(char *uri, bool *ret_notify, tasker_error *err)
             at[0] = '\0';
     }
     return 0;
+}
+
+// Where the server is not to check foreign keys, it is told so with the request to connect. The user's own options come
+// first: of two with one name the last counts.
+static int keep_own_options(struct postgres *p, tasker_error *err)
+{
+    const char *given = option(p, "options"), *environment = getenv("PGOPTIONS");
+    struct buf b;
+    buf_init(&b, OPTIONS_MAX);
+    given = given ? given : environment ? environment : "";
+    buf_printf(&b, "%s -csession_replication_role=replica", given);
+    p->own_options = buf_take(&b, NULL);
+    buf_done(&b);
+    return p->own_options ? 0 : err_nomem(err);
 }
 
 static char *describe_place(const struct postgres *p)
@@ -468,7 +500,9 @@ static int read_uri(struct postgres *p, const char *uri, tasker_error *err)
     CLEANUP(mem_freep) char *own = mem_strdup(uri);
     if (!own)
         return err_nomem(err);
-    int code = read_own_parameter(own, &p->notify, err);
+    int code = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(own_parameters) && code == 0; i++)
+        code = read_own_parameter(p, own, &own_parameters[i], err);
     if (code != 0)
         return code;
     char *complaint = NULL;
@@ -482,7 +516,7 @@ static int read_uri(struct postgres *p, const char *uri, tasker_error *err)
         return TASKER_E_INVALID;
     }
     p->place = describe_place(p);
-    return p->place ? 0 : err_nomem(err);
+    return p->place ? keep_own_options(p, err) : err_nomem(err);
 }
 
 static const struct store_ops postgres_ops;
@@ -498,6 +532,7 @@ int postgres_open(const char *uri, const struct store_options *options, struct s
     p->host = mem_strdup(options->host ? options->host : "");
     p->boot_id = mem_strdup(options->boot_id ? options->boot_id : "");
     int code = p->host && p->boot_id ? read_uri(p, uri, err) : err_nomem(err);
+    p->keys_by_turn = p->keys_by_turn && options->turns;
     if (code == 0)
         code = postgres_connect(p, err);
     if (code == 0 && !options->any_version)

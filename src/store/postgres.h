@@ -25,10 +25,12 @@ struct postgres {
     struct store base;  // first
     PGconn *conn;       // NULL: not connected; the next use connects
     PQconninfoOption *options;  // what to connect with, the password among them: never shown
+    char *own_options;  // in place of `options` among them, where keys_by_turn
     char *place;        // "host:port/database", for error texts
     char *host, *boot_id;
     bool read_only;     // queries only: listens to nothing
     bool notify;        // LISTEN and NOTIFY are wanted
+    bool keys_by_turn;  // foreign keys are checked once a turn, not by the server: postgres_keys.c
     bool pooled;        // behind a pooler: statements are not named
     bool listening;
     bool prepared[PG_COUNT];  // the server has it under its name
@@ -137,6 +139,12 @@ enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn
 // of new requests, NO_STATEMENT when there is none.
 #define NO_STATEMENT SIZE_MAX
 size_t postgres_changes(struct pipe *q, const struct turn *turn);
+// postgres_lock_parents queues the statements that check the turn's foreign keys in the server's place (postgres_keys.c).
+void postgres_lock_parents(struct pipe *q, const struct turn *turn);
+// postgres_keys_ready says whether a new session is one in which that is needed and harms no one; else p->trouble says why.
+bool postgres_keys_ready(struct postgres *p);
+// postgres_keys_remedy is what to do when such a session is refused in these words; NULL: that is not why.
+const char *postgres_keys_remedy(const char *words);
 // postgres_culprit finds the change that the statement at which the pipe failed speaks of, -1: not known.
 int64_t postgres_culprit(const struct pipe *q, const struct turn *turn);
 // postgres_free_locks ends sessions that hold a lane's row for a process that was stopped (stuck.h), unless it did so less

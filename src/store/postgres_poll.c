@@ -168,6 +168,7 @@ int postgres_poll(struct store *base, const struct poll_want *want, int64_t now,
     poll_result_done(ret);
     pipe_init(&k.q, p);
     ask(&k);
+    size_t silenced = p->keys_by_turn ? pipe_add(&k.q, PG_SILENCED) : NO_STATEMENT;
     int rc = pipe_run(&k.q, "the database could not be polled", err);
     if (rc == 0) {
         k.r = pipe_result(&k.q, 0);
@@ -176,7 +177,10 @@ int postgres_poll(struct store *base, const struct poll_want *want, int64_t now,
         if (k.failed || k.q.failed)
             rc = err_nomem(err);
     }
+    bool again = rc == 0 && silenced != NO_STATEMENT && pg_rows(pipe_result(&k.q, silenced)) > 0;
     pipe_done(&k.q);
+    if (again)
+        postgres_disconnect(p);  // the next session is refused, with the reason
     if (rc < 0)
         poll_result_done(ret);
     else

@@ -19,6 +19,23 @@
 // Rows that nobody else has locked against us: those of others are not there.
 #define LEFT_ALONE "FOR NO KEY UPDATE SKIP LOCKED"
 
+// A trigger or a rule of others on a table that turns write, which a session that is a "replica" passes by. NULL: none.
+#define WRITTEN_TABLES(X) \
+    X(tasker_tasks) X(tasker_workflow_steps) X(tasker_workflow_step_edges) X(tasker_task_transitions) \
+    X(tasker_workflow_step_transitions)
+#define WRITTEN_OID(name) ", to_regclass('" #name "')"
+#define WRITTEN_OIDS "ANY (ARRAY[NULL" WRITTEN_TABLES(WRITTEN_OID) "]::oid[])"
+#define SILENCED_TRIGGER \
+    "SELECT format('the trigger %s of %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t WHERE t.tgrelid = " \
+    WRITTEN_OIDS " AND NOT t.tgisinternal AND t.tgenabled NOT IN ('A', 'D') UNION ALL SELECT format('the rule %s of %s', " \
+    "r.rulename, r.ev_class::regclass) FROM pg_rewrite r WHERE r.ev_class = " WRITTEN_OIDS " AND r.ev_enabled NOT IN " \
+    "('A', 'D') LIMIT 1"
+
+// Rows that others refer to are there, and stay: what a foreign key asks of the server, for many at once.
+#define LOCK_PARENTS(table, column) \
+    "SELECT tasker_core_expect(count(*), $2, '" table "') FROM (SELECT 1 FROM " table " WHERE " column " = ANY ($1) " \
+    "FOR KEY SHARE) AS held"
+
 #define PG_TURN_STATEMENTS(X) \
     X(BEGIN, \
       "BEGIN ISOLATION LEVEL READ COMMITTED") \
@@ -75,6 +92,14 @@
 
 // A turn's changes: one statement per kind, with arrays. Those that must find their rows say so to tasker_core_expect.
 #define PG_CHANGE_STATEMENTS(X) \
+    X(LOCK_NAMED_TASKS, \
+      LOCK_PARENTS("tasker_named_tasks", "named_task_id")) \
+    X(LOCK_NAMED_STEPS, \
+      LOCK_PARENTS("tasker_named_steps", "named_step_id")) \
+    X(LOCK_TASKS, \
+      LOCK_PARENTS("tasker_tasks", "task_id")) \
+    X(LOCK_STEPS, \
+      LOCK_PARENTS("tasker_workflow_steps", "workflow_step_id")) \
     X(PUT_TASKS, \
       "INSERT INTO tasker_tasks (task_id, named_task_id, complete, requested_at, initiator, " \
       "source_system, reason, bypass_steps, tags, context, identity_hash, created_at, updated_at) " \
@@ -217,6 +242,8 @@
       "owners.lane) FROM owners WHERE owners.lane IS NOT NULL) SELECT 1 FROM owners WHERE lane IS NOT " \
       "NULL AND NOT EXISTS (SELECT 1 FROM tasker_core_lanes l WHERE l.lane_id = owners.lane))) x ORDER " \
       "BY kind, a") \
+    X(SILENCED, \
+      SILENCED_TRIGGER) \
     X(HOLDINGS, \
       "SELECT true, task_id FROM tasker_core_active WHERE lane_id = $1 UNION ALL SELECT false, token FROM " \
       "tasker_core_dispatch WHERE worker_lane = $1 AND verdict IS NULL") \

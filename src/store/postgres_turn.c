@@ -131,6 +131,8 @@ static void ask_changes(struct writer *w)
     for (size_t i = 0; i < w->turn->change_count; i++)
         requests += w->turn->changes[i].kind == CH_REQUEST_INSERT;
     w->ret->request_ids = room(w, requests, sizeof(w->ret->request_ids[0]));
+    if (w->p->keys_by_turn)
+        postgres_lock_parents(&w->q, w->turn);
     w->requests = postgres_changes(&w->q, w->turn);
 }
 

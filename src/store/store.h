@@ -32,6 +32,7 @@ struct store_options {
     bool migrate;                // create or upgrade tables; false: TASKER_E_SCHEMA when they differ
     bool any_version;            // leave the tables as they are, whatever they are: for `migrate` alone
     bool read_only;              // queries only
+    bool turns;                  // commits turns: nobody registers a template or operates with it (a lane)
 };
 
 // store_open opens `uri` ("sqlite:path", "sqlite::memory:", "postgresql://..."). TASKER_E_INVALID: not a URI we know;

@@ -34,10 +34,14 @@ struct template *template_from(const char *yaml)
 
 struct store *world_open(const char *uri)
 {
-    struct store_options o = {.host = "host", .boot_id = "boot", .migrate = true};
+    struct store_options o = {.host = "host", .boot_id = "boot", .migrate = true, .turns = true};
     struct store *s = NULL;
     tasker_error err = {0};
-    if (store_open(uri, &o, &s, &err) != 0)
+    char whole[512];
+    const char *parameter = the_backend->parameter;
+    (void)snprintf(whole, sizeof(whole), "%s%s%s", uri, !parameter ? "" : strchr(uri, '?') ? "&" : "?",
+                   parameter ? parameter : "");
+    if (store_open(whole, &o, &s, &err) != 0)
         fail_msg("open: %s", err.message);
     return s;
 }

@@ -24,6 +24,7 @@
 // What a backend gives the suite.
 struct backend {
     const char *name;
+    const char *parameter; // of the URI when a store is opened, NULL: none
     void (*create)(char *uri, size_t size);              // names a database that does not exist yet
     void (*destroy)(const char *uri);                    // checks that it is sound, and removes it
     int64_t (*number)(const char *uri, const char *sql); // one integer

@@ -84,6 +84,15 @@ static void create_pooled(char *uri, size_t size)
     create_behind(getenv("TASKER_TEST_PGBOUNCER"), uri, size);
 }
 
+// Every foreign key of the schema, whoever has checked it.
+#define NO_ORPHANS \
+    "DO $$ DECLARE k record; n bigint; BEGIN FOR k IN SELECT c.conname, c.conrelid::regclass AS child, c.confrelid::regclass " \
+    "AS parent, a.attname AS col, b.attname AS key FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND " \
+    "a.attnum = c.conkey[1] JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1] WHERE c.contype = 'f' " \
+    "LOOP EXECUTE format('SELECT count(*) FROM %s c WHERE NOT EXISTS (SELECT 1 FROM %s p WHERE p.%I = c.%I) AND c.%I IS NOT " \
+    "NULL', k.child, k.parent, k.key, k.col, k.col) INTO n; IF n > 0 THEN RAISE '% rows of % miss their %', n, k.child, " \
+    "k.parent; END IF; END LOOP; END $$"
+
 static void destroy(const char *uri)
 {
     char name[80], sql[200], out[64];
@@ -93,6 +102,7 @@ static void destroy(const char *uri)
         "tasker_workflow_step_transitions u WHERE u.workflow_step_id = t.workflow_step_id AND u.sort_key > t.sort_key)",
         out, sizeof(out));
     assert_string_equal(out, "0");
+    postgres_ask(uri, NO_ORPHANS, NULL, 0);
     name_of(uri, name, sizeof(name));
     (void)snprintf(sql, sizeof(sql), "DROP DATABASE %s WITH (FORCE)", name);
     postgres_ask(postgres_server(), sql, NULL, 0);
@@ -120,6 +130,10 @@ static void run_sql(const char *uri, const char *sql)
 
 const struct backend postgres_backend = {
     .name = "postgresql", .create = create, .destroy = destroy, .number = number, .text = text, .run = run_sql,
+};
+const struct backend keys_backend = {
+    .name = "postgresql, keys", .parameter = "tasker_foreign_keys=each_turn",
+    .create = create, .destroy = destroy, .number = number, .text = text, .run = run_sql,
 };
 const struct backend pgbouncer_backend = {
     .name = "pgbouncer", .create = create_pooled, .destroy = destroy, .number = number, .text = text, .run = run_sql,

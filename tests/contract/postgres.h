@@ -9,8 +9,9 @@
 
 #include "contract.h"
 
-// pgbouncer_backend is the same server through the pooler of TASKER_TEST_PGBOUNCER.
-extern const struct backend postgres_backend, pgbouncer_backend;
+// pgbouncer_backend is the same server through the pooler of TASKER_TEST_PGBOUNCER; keys_backend has foreign keys checked
+// once a turn.
+extern const struct backend postgres_backend, pgbouncer_backend, keys_backend;
 // postgres_clean removes what all tests shared; returns `failed`.
 int postgres_clean(int failed);
 // postgres_ask runs SQL on a connection of its own; out (NULL is fine) gets the first value.
