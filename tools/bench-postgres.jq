@@ -17,18 +17,24 @@ def rows:
 def burst($lanes): map(select(.lanes == $lanes)) |
     {engine: (map(.engine.steps_per_s) | median), limit: (map(.limit.steps_per_s) | median),
      ratio: (map(.engine.steps_per_s / .limit.steps_per_s) | median)};
-def rounds:
-    "**Throughput.**", "",
+def throughput:
     ([group_by(.engine.workload)[] | select(.[0].engine.workload != "W5") | . as $runs |
         [.[0].engine.workload] + ([1, 2] | map(. as $lanes | $runs | burst($lanes) |
             [(.engine | thousands), (.limit | thousands), (.ratio | percent)]) | add)] |
-        table(["", "1 lane, steps/s", "libpq alone", "of it", "2 lanes, steps/s", "libpq alone", "of it"])),
+        table(["", "1 lane, steps/s", "libpq alone", "of it", "2 lanes, steps/s", "libpq alone", "of it"]));
+def keys($how): map(select((.keys // "row") == $how));
+def rounds:
+    "**Throughput.**", "", (keys("row") | throughput),
+    (keys("turn") | select(length > 0) | "**Throughput, foreign keys checked once a turn** by the engine, and not at all for libpq " +
+        "alone.", "", throughput),
     "**Latency (W5).**", "",
     (map(select(.engine.workload == "W5")) |
-        [["engine", (map(.engine.p50_ms) | median | digits(2)), (map(.engine.p99_ms) | median | digits(2))],
-         ["libpq alone", (map(.limit.p50_ms) | median | digits(2)), (map(.limit.p99_ms) | median | digits(2))]] |
+        def line($how; $who; $name): keys($how) | select(length > 0) |
+            [$name, (map(.[$who].p50_ms) | median | digits(2)), (map(.[$who].p99_ms) | median | digits(2))];
+        [line("row"; "engine"; "engine"), line("row"; "limit"; "libpq alone"),
+         line("turn"; "engine"; "engine, keys once a turn"), line("turn"; "limit"; "libpq alone, no keys")] |
         table(["a chain of four, five commits", "p50, ms", "p99, ms"])),
-    (map(select(.engine.workload == "W5")) |
+    (map(select(.engine.workload == "W5")) | keys("row") |
         "The engine's p50 is \(map(.engine.p50_ms / .limit.p50_ms) | median | digits(2)) times that of libpq alone, and " +
         "\(map(.engine.p50_ms / (5 * .limit.bare_commit_ms)) | median | digits(2)) times five bare commits of " +
         "\(map(.limit.bare_commit_ms) | median | digits(3)) ms. A durable write of 4 KiB takes " +
@@ -44,18 +50,22 @@ def work:
 def names: {pg_boss: "pg-boss, workers", pg_boss_by_hand: "pg-boss, by hand", graphile: "graphile-worker", dbos: "DBOS Transact"};
 def times: "\(digits(1)) x";
 def figure: .steps_per_s // .p50_ms;
+def times_of($e): if .p50_ms and .steps_per_s == null then .p50_ms / $e.p50_ms else $e.steps_per_s / .steps_per_s end;
+# The peer, and in parentheses the engine as it is, and with foreign keys once a turn.
 def beside($who): group_by(.round) |
-    [.[] | (map(select(.who == "engine"))[0]) as $e | map(select(.who == $who))[0] | select(.) |
-        {figure: figure, times: (if .p50_ms and .steps_per_s == null then .p50_ms / $e.p50_ms else .steps_per_s / $e.steps_per_s | 1 / . end)}] |
+    [.[] | . as $round | map(select(.who == $who))[0] | select(.) | . as $p |
+        {figure: figure, times: [$round[] | select(.who | startswith("engine")) | . as $e | {who, times: ($p | times_of($e))}]}] |
     if length == 0 then "-" else
-        "\(map(.figure) | median | if . < 100 then digits(2) else thousands end) (\(map(.times) | median | times))" end;
+        "\(map(.figure) | median | if . < 100 then digits(2) else thousands end) (" +
+        ([map(.times[]) | group_by(.who)[] | map(.times) | median | times] | join(", ")) + ")" end;
+def own($who): map(select(.who == $who)) | if .[0].workload == "W5" then map(.p50_ms) | median | digits(2) else map(.steps_per_s) | median | thousands end;
 def peers:
-    "**Peers.** Steps per second, of W5 the p50 in ms, and how many times as fast the engine was in the same round.", "",
-    ([group_by(.workload)[] | . as $lines | .[0].workload as $w |
-        [$w, ($lines | map(select(.who == "engine")) |
-            if $w == "W5" then map(.p50_ms) | median | digits(2) else map(.steps_per_s) | median | thousands end)] +
+    (map(.who) | unique | map(select(startswith("engine")))) as $engines |
+    "**Peers.** Steps per second, of W5 the p50 in ms; in parentheses how many times as fast the engine was in the same round" +
+        (if $engines[1] then ", as it is and with foreign keys once a turn" else "" end) + ".", "",
+    ([group_by(.workload)[] | . as $lines | [.[0].workload] + ($engines | map(. as $who | $lines | own($who))) +
         [names | keys_unsorted[] | . as $who | $lines | beside($who)]] |
-        table(["", "tasker, 2 lanes"] + [names[]])),
+        table(["", "tasker, 2 lanes"] + ($engines[1:] | map("keys once a turn")) + [names[]])),
     (map(select(.package)) | map("\(.package) \(.version)") | unique | join(", ")), "";
 
 def history:
