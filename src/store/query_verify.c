@@ -96,6 +96,7 @@
 #define TASK_ROWS "tasker_task_transitions"
 #define STEP_ROWS "tasker_workflow_step_transitions"
 #define NO_TASK "NOT EXISTS (SELECT 1 FROM tasker_tasks t WHERE t.task_id = q.task_id)"
+#define NO_STEP(id) "NOT EXISTS (SELECT 1 FROM tasker_workflow_steps s WHERE s.workflow_step_id = " id ")"
 #define QUEUED "EXISTS (SELECT 1 FROM tasker_core_active q WHERE q.task_id = t.task_id)"
 
 static const struct rule {
@@ -214,9 +215,22 @@ static const struct rule {
      " 'error') OR NOT EXISTS (SELECT 1 FROM tasker_core_active t WHERE t.task_id = s.task_id))"},
     {"log_step", "tasker_core_logs", "what a handler wrote belongs to a step",
      OFFENDER("q.workflow_step_id", "0", "'attempt ' || q.attempt")
-     "tasker_core_logs q WHERE NOT EXISTS (SELECT 1 FROM tasker_workflow_steps s WHERE s.workflow_step_id ="
-     " q.workflow_step_id)"},
+     "tasker_core_logs q WHERE " NO_STEP("q.workflow_step_id")},
 
+    {"task_refers", "tasker_tasks", "what a task refers to is there",
+     OFFENDER(TASK, TASK, "'named task ' || t.named_task_id") "tasker_tasks t WHERE NOT EXISTS (SELECT 1 FROM"
+     " tasker_named_tasks n WHERE n.named_task_id = t.named_task_id)"},
+    {"step_refers", "tasker_workflow_steps", "what a step refers to is there",
+     OFFENDER("q.workflow_step_id", "q.task_id", "'named step ' || q.named_step_id")
+     "tasker_workflow_steps q WHERE " NO_TASK " OR NOT EXISTS (SELECT 1 FROM tasker_named_steps n WHERE n.named_step_id ="
+     " q.named_step_id)"},
+    {"edge_refers", "tasker_workflow_step_edges", "the steps of a dependency are there",
+     OFFENDER("e.id", "0", "'from step ' || e.from_step_id || ' to step ' || e.to_step_id")
+     "tasker_workflow_step_edges e WHERE " NO_STEP("e.from_step_id") " OR " NO_STEP("e.to_step_id")},
+    {"task_row_refers", TASK_ROWS, "a task's transition is one of a task",
+     OFFENDER("q.id", "q.task_id", "'there is no such task'") TASK_ROWS " q WHERE " NO_TASK},
+    {"step_row_refers", STEP_ROWS, "a step's transition is one of a step",
+     OFFENDER("q.id", "0", "'step ' || q.workflow_step_id") STEP_ROWS " q WHERE " NO_STEP("q.workflow_step_id")},
     {"edge_task", "tasker_workflow_step_edges", "a dependency is between steps of one task",
      OFFENDER("e.id", "b.task_id", "'from step ' || e.from_step_id || ' of task ' || a.task_id")
      "tasker_workflow_step_edges e JOIN tasker_workflow_steps a ON a.workflow_step_id = e.from_step_id JOIN"

@@ -103,6 +103,23 @@ void both_sql(const char *fmt, ...)
     free(text);
 }
 
+static void check_keys(bool on)
+{
+    sqlite3 *db = sqlite_of(stores[0])->db;
+    if (sqlite3_exec(db, on ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF", NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    const char *role = on ? "SET session_replication_role = origin" : "SET session_replication_role = replica";
+    if (conn != NULL)
+        must(conn, PQexec(conn, role), role);
+}
+
+void both_unchecked(const char *sql)
+{
+    check_keys(false);
+    both_sql("%s", sql);
+    check_keys(true);
+}
+
 void both_postgres_sql(const char *text)
 {
     must(conn, PQexec(conn, text), text);

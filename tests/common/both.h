@@ -32,6 +32,8 @@ bool both_postgres(void); // PostgreSQL is there
 
 // both_sql runs statements in both. both_number is the first number that a question in SQL gives, which must be the same.
 void both_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+// both_unchecked is both_sql while nobody checks foreign keys.
+void both_unchecked(const char *sql);
 int64_t both_number(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *both_time(int64_t us); // as the database has it; eight at once
 

@@ -247,6 +247,18 @@ static const struct {
     {"offer_step", "UPDATE tasker_core_dispatch SET workflow_step_id = 71 WHERE token = 1002", "1002", 2, NULL},
     {"offer_open", "UPDATE tasker_core_dispatch SET cancel = false WHERE token = 1003", "1003", 3, NULL},
     {"log_step", "UPDATE tasker_core_logs SET workflow_step_id = 999", "999", 0, NULL},
+    {"task_refers", "UPDATE tasker_tasks SET named_task_id = 999 WHERE task_id = 4", "4", 4, "queue_template"},
+    {"step_refers", "UPDATE tasker_workflow_steps SET named_step_id = 999 WHERE workflow_step_id = 11", "11", 1, NULL},
+    {"step_refers", "INSERT INTO tasker_workflow_steps(workflow_step_id, task_id, named_step_id, created_at, updated_at) SELECT"
+                    " 9999, 999, 1, created_at, updated_at FROM tasker_workflow_steps WHERE workflow_step_id = 11", "9999", 999, NULL},
+    {"edge_refers", "UPDATE tasker_workflow_step_edges SET from_step_id = 999 WHERE id = 6", "6", 0, NULL},
+    {"edge_refers", "UPDATE tasker_workflow_step_edges SET to_step_id = 999 WHERE id = 6", "6", 0, NULL},
+    {"task_row_refers", "INSERT INTO tasker_task_transitions(id, to_state, metadata, sort_key, most_recent, task_id, created_at,"
+                        " updated_at) SELECT 9999, 'pending', '{}', 10, true, 999, created_at, updated_at FROM " OF_TASK(1, 20),
+     "9999", 999, NULL},
+    {"step_row_refers", "INSERT INTO tasker_workflow_step_transitions(id, to_state, metadata, sort_key, most_recent,"
+                        " workflow_step_id, created_at, updated_at) SELECT 9999, 'pending', '{}', 10, true, 999, created_at,"
+                        " updated_at FROM " OF_STEP(11, 10), "9999", 0, NULL},
     {"edge_task", "UPDATE tasker_workflow_step_edges SET from_step_id = 11 WHERE id = 3", "3", 3, NULL},
     {"edge_cycle", "INSERT INTO tasker_workflow_step_edges(id, from_step_id, to_step_id, name, created_at, updated_at) SELECT"
                    " 60, 62, 61, name, created_at, updated_at FROM tasker_workflow_step_edges WHERE id = 6", "60", 6, NULL},
@@ -286,7 +298,7 @@ static void each_rule_names_the_row_that_breaks_it(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(breaks); i++) {
         char path[64] = "";
         sound_rows();
-        both_sql("%s", breaks[i].sql);
+        strstr(breaks[i].rule, "_refers") ? both_unchecked(breaks[i].sql) : both_sql("%s", breaks[i].sql);
         assert_int_equal(both_ask("db.verify", "{}"), 0);
         assert_both("sound", "false");
         only_broken(breaks[i].rule, breaks[i].also, breaks[i].task);

@@ -75,8 +75,10 @@ start()
 {
     echo "# round $round" >>"$work/$1.log"
     : >"$work/$1.last"
+    keys=row
+    [ "$1" != e3 ] || keys=turn
     case $1 in
-    e*) "$tasker" start --db "$uri&application_name=$1" --name "$1" --lease 1 --lanes $((1 + (${1#e} == 2))) --concurrency 4 --drain-seconds 5 ;;
+    e*) "$tasker" start --db "$uri&application_name=$1&tasker_foreign_keys=each_$keys" --name "$1" --lease 1 --lanes $((1 + (${1#e} == 2))) --concurrency 4 --drain-seconds 5 ;;
     worker) crash-part serve "$uri&application_name=$1" "$1" ;;
     client) crash-part submit "$uri&application_name=$1" "$1" "$work/confirmed" ;;
     esac >>"$work/$1.last" 2>&1 </dev/null &
