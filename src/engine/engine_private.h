@@ -87,7 +87,6 @@ struct lane_thread {
     pthread_t thread;
     bool running;                  // the thread was started
     int64_t last_now, last_monotonic;
-    struct doubt doubt;
     unsigned cut_off;              // the database can not be reached: enum cut_off, as bits
     // under engine.lock:
     pthread_cond_t wake;

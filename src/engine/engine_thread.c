@@ -412,14 +412,14 @@ static void note_waiting(struct lane_thread *t, const struct turn_result *r)
     pthread_mutex_unlock(&t->engine->lock);
 }
 
-// What became of a turn is found out before it is sent again, and the lane is told that its answers are lost.
+// What became of a turn is settled before it is sent again, and the lane is told that its answers are lost.
 static void commit(struct lane_thread *t, const struct turn *turn, struct turn_result *r)
 {
     const struct store_ops *ops = t->store->ops;
     tasker_error err = {0};
     note_waiting(t, NULL);
     lock_store(t);
-    turn_carry_out(t->store, t->lane, t->last_now, turn, &t->doubt, r);
+    turn_carry_out(t->store, t->lane, t->last_now, turn, r);
     bool noted = r->outcome != OUT_COMMITTED && r->outcome != OUT_REFUSED;
     if (noted)
         err = r->error;

@@ -147,7 +147,6 @@ static const struct turn *send(struct lane *l, enum turn_kind kind, int64_t now)
     l->turn.changes = l->d.changes;
     l->turn.change_count = l->d.change_count;
     l->flying = true;
-    l->doubted = false;
     l->resend_at = 0;
     l->resend_wait = RESEND_MIN_US;
     return &l->turn;
@@ -341,11 +340,14 @@ static void stop_handlers(struct lane *l)
     }
 }
 
-// Sent again as it is, but without tasks that somebody else has locked for longer than a turn waits; unless a copy of it may
-// still be written, which would then pass for what was decided instead.
+// Sent again as it is, but without tasks that somebody else has locked for longer than a turn waits.
 static void on_retry(struct lane *l, int64_t now, const struct turn_result *r)
 {
-    if (l->turn.kind == TURN_WORK && !l->doubted && set_locked(l, r)) {
+    if (r->spent) {
+        l->number = l->turn.number + 1;
+        l->turn.number = l->number + 1;
+    }
+    if (l->turn.kind == TURN_WORK && set_locked(l, r)) {
         undo_turn(l, true);
         give_up_claim(l, r);
         l->resend_at = 0;
@@ -484,7 +486,7 @@ static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
 
 static void on_unknown(struct lane *l, int64_t now, const struct turn_result *r)
 {
-    l->unknown = l->doubted = true;
+    l->unknown = true;
     list_each(node, &l->turn_inputs) container_of(node, struct lane_input, link)->doubtful = true;
     list_each(node, &l->asking) container_of(node, struct lane_input, link)->doubtful = true;
     on_retry(l, now, r);

@@ -189,13 +189,9 @@ bool lane_freed(struct lane *l);
 void lane_poll_want(struct lane *l, struct poll_want *ret);
 
 // turn_carry_out commits the lane's turn; ret->outcome comes in as what became of it the last time, and goes out for
-// lane_outcome. What became of an unknown turn is found out before it is sent again. `doubt` remembers the turn whose
-// outcome was unknown once (zeroes at first): when that one is fenced, it is asked for again.
-struct doubt {
-    int64_t lane, number;
-};
-void turn_carry_out(struct store *s, struct lane *l, int64_t now, const struct turn *turn, struct doubt *doubt,
-                    struct turn_result *ret);
+// lane_outcome. What became of an unknown turn is settled before it is sent again, under another number, which the turn, being
+// the lane's own, then has.
+void turn_carry_out(struct store *s, struct lane *l, int64_t now, const struct turn *turn, struct turn_result *ret);
 
 struct lane_numbers {
     bool started, claiming, draining;

@@ -137,7 +137,6 @@ struct lane {
     struct decision d;
     struct turn turn;
     bool flying;
-    bool doubted;                     // its outcome was unknown once: a copy of it may be on its way still
     int64_t resend_at, resend_wait;
     uint64_t turns;
     size_t notes_seen;

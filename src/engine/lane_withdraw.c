@@ -2,8 +2,8 @@
 // lane_withdraw.c - callers who wait no longer for a database that takes nothing, and what they can be told for certain.
 //
 // An input that is in no turn is dropped. So is one in the turn under way when every try of that turn is known to have
-// failed: the turn is undone and decided again without it. A turn whose outcome was unknown once must stay as it is, for
-// it may be written, even later: what it says is then in doubt, and so is what another lane was asked to do.
+// failed: the turn is undone and decided again without it. A turn whose outcome was unknown once stays as it is, for it may
+// be written: what it says is then in doubt, and so is what another lane was asked to do.
 #include "engine/lane_private.h"
 
 #include <string.h>

@@ -52,8 +52,8 @@
       "classes, started_at) VALUES (0, $1, $2, $3, $4, $5, $6, '[]', $7) RETURNING lane_id") \
     X(LANE_TURN, \
       "SELECT turn FROM tasker_core_lanes WHERE lane_id = $1") \
-    X(LANE_LOCK, \
-      "SELECT turn FROM tasker_core_lanes WHERE lane_id = $1 FOR UPDATE") \
+    X(LANE_SETTLE, \
+      "UPDATE tasker_core_lanes SET turn = turn + 2 WHERE lane_id = $1 AND turn = $2 - 1") \
     X(LOCK_PATIENCE, \
       "SELECT set_config('lock_timeout', '5s', true)") \
     X(TAKE_OVER, \

@@ -6,7 +6,8 @@
 // all sent before anything is answered. The first statement that fails aborts those behind it, COMMIT among them, so a
 // turn is written whole or not at all; it counts as committed only when the answer to COMMIT says COMMIT. When the
 // connection breaks the server may or may not have seen the end: what had not been sent was not committed, everything
-// else is UNKNOWN until resolve has read the lane's row under a lock.
+// else is UNKNOWN until resolve has settled it: the lane's row is brought past the turn's number, which waits for the old
+// session's end and makes a turn that was not committed one that never will be, wherever it still lies.
 #include "store/postgres.h"
 
 #include <string.h>
@@ -297,15 +298,20 @@ static enum commit_outcome outcome_of(const struct writer *w)
     return q->failed_at == w->commit ? OUT_UNKNOWN : OUT_RETRY;
 }
 
-// The lane's turn as the database has it; -1: no row.
-static bool read_turn(struct postgres *p, int64_t lane, bool lock, int64_t *ret, tasker_error *err)
+// The lane's turn as the database has it; -1: no row. Settled: the turn was committed, or it can not be any more.
+static bool read_turn(struct postgres *p, const struct turn *turn, bool settled, int64_t *ret, tasker_error *err)
 {
     struct pipe q;
     pipe_init(&q, p);
     pipe_add(&q, PG_BEGIN);
     pipe_add(&q, PG_LOCK_PATIENCE);
-    size_t at = pipe_add(&q, lock ? PG_LANE_LOCK : PG_LANE_TURN);
-    pipe_int8(&q, lane);
+    if (settled) {
+        pipe_add(&q, PG_LANE_SETTLE);
+        pipe_int8(&q, turn->lane);
+        pipe_int8(&q, turn->number);
+    }
+    size_t at = pipe_add(&q, PG_LANE_TURN);
+    pipe_int8(&q, turn->lane);
     pipe_add(&q, PG_COMMIT);
     bool known = pipe_run(&q, "the lane's row", err) == 0;
     if (known)
@@ -336,11 +342,11 @@ static enum commit_outcome went_back(struct postgres *p, const struct turn *turn
 }
 
 // What became of the turn, by the lane's row.
-static enum commit_outcome ask_row(struct postgres *p, const struct turn *turn, bool lock, tasker_error *err)
+static enum commit_outcome ask_row(struct postgres *p, const struct turn *turn, bool settled, tasker_error *err)
 {
     int64_t number = -1;
     p->base.went_back = false;
-    if (!read_turn(p, turn->lane, lock, &number, err))
+    if (!read_turn(p, turn, settled, &number, err))
         return OUT_UNKNOWN;
     return turns_lost(turn, number) ? went_back(p, turn, number, err) : turn_became(turn, number, err);
 }

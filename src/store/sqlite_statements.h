@@ -35,6 +35,7 @@
 #define TURN_STATEMENTS(X)                                                                         \
     X(FENCE, "UPDATE tasker_core_lanes SET turn = ?1, expires_at = ?2, lease_us = ?3 WHERE "       \
              "lane_id = ?4 AND turn = ?1 - 1")                                                                      \
+    X(LANE_SETTLE, "UPDATE tasker_core_lanes SET turn = turn + 2 WHERE lane_id = ? AND turn = ? - 1") \
     X(LANE_TURN, "SELECT turn FROM tasker_core_lanes WHERE lane_id = ?")                           \
     X(LANE_INSERT,                                                                                 \
       "INSERT INTO tasker_core_lanes(turn, expires_at, lease_us, host, boot_id, process, name, "   \

@@ -427,14 +427,20 @@ void sqlite_commit(struct store *base, const struct turn *turn, struct turn_resu
 enum commit_outcome sqlite_resolve(struct store *base, const struct turn *turn, tasker_error *err)
 {
     struct sqlite *s = sqlite_of(base);
+    struct sql q;
     int64_t number = -1;
     if (turn->kind == TURN_REGISTER)
         return OUT_RETRY; // a row that was made after all owns nothing and expires
-    int rc = turn->kind == TURN_PLAIN
-                 ? SQLITE_OK
-                 : sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number);
-    if (rc != SQLITE_OK)
-        (void)sqlite_fail(s, rc, "the lane's row", err);
-    return turn->kind == TURN_PLAIN || rc != SQLITE_OK ? OUT_UNKNOWN
-                                                        : turn_became(turn, number, err);
+    if (turn->kind == TURN_PLAIN)
+        return OUT_UNKNOWN;
+    sql_start(&q, s, SQL_LANE_SETTLE);
+    sql_int(&q, turn->lane);
+    sql_int(&q, turn->number);
+    int rc = sql_run(&q);
+    if (rc == SQLITE_OK)
+        rc = sql_one_int(s, SQL_LANE_TURN, turn->lane, -1, &number);
+    if (rc == SQLITE_OK)
+        return turn_became(turn, number, err);
+    (void)sqlite_fail(s, rc, "the lane's row", err);
+    return OUT_UNKNOWN;
 }

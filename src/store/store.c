@@ -66,8 +66,8 @@ enum commit_outcome turn_became(const struct turn *turn, int64_t number, tasker_
 {
     long long lane = turn->lane, before = turn->number - 1;
 
-    if (number == turn->number - 1)
-        return OUT_RETRY;
+    if (number == turn->number + 1)
+        return OUT_RETRY; // resolve has spent its number
     if (number == turn->number || (number == -1 && turn->kind == TURN_RETIRE))
         return OUT_COMMITTED;
     if (turns_lost(turn, number))

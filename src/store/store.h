@@ -114,6 +114,7 @@ struct turn_result {
     size_t locked_count;       // for in vain; without them it can be written
     int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
                                // turn is refused without culprit and id: they are known once the first is committed
+    bool spent;                // RETRY, by resolve: the turn's number and the next are used up
     int64_t lane;              // REGISTER: the new lane
     struct id_range *task_ids, *step_ids;
     size_t task_id_ranges, step_id_ranges;
@@ -269,9 +270,9 @@ struct store_ops {
     int64_t (*now)(struct store *s);
     // commit carries out a turn; the outcome is in ret. Never fails otherwise.
     void (*commit)(struct store *s, const struct turn *turn, struct turn_result *ret);
-    // resolve finds out what became of a turn whose outcome is unknown: OUT_COMMITTED, OUT_RETRY (it was not), OUT_FENCED
-    // (the lane's row is gone, or the database went back in time), OUT_UNKNOWN (still cannot be asked).
-    // Of the last two `err` says why.
+    // resolve settles a turn whose outcome is unknown: OUT_COMMITTED; OUT_RETRY: it was not and never will be, for its
+    // number is spent: a lane's next turn must have the number after the next; OUT_FENCED (the lane's row is gone, or the
+    // database went back in time); OUT_UNKNOWN (still cannot be asked). Of the last two `err` says why.
     enum commit_outcome (*resolve)(struct store *s, const struct turn *turn, tasker_error *err);
     int (*poll)(struct store *s, const struct poll_want *want, int64_t now, struct poll_result *ret,
                 tasker_error *err) CHECKED;

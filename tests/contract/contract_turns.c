@@ -273,12 +273,13 @@ static void unknown_outcome_is_resolved_by_the_lanes_turn(void **state)
     struct turn t = {.kind = TURN_WORK, .lane = o.lane, .now = T0, .lease_us = LEASE};
     t.number = 2;
     assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_COMMITTED);
-    t.number = 3;
-    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY);
     t.number = 4; // the database is behind what it has answered: it went back in time
     assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_FENCED);
-    t.kind = TURN_RETIRE;
     t.number = 3;
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY);
+    assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY); // the answer may be lost, too
+    t.kind = TURN_RETIRE;
+    t.number = 5;
     assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_RETRY);
     struct turn takeover = {.kind = TURN_WORK, .takeover = true};
     assert_int_equal(owner_commit(&other, &takeover), OUT_COMMITTED);
@@ -287,6 +288,30 @@ static void unknown_outcome_is_resolved_by_the_lanes_turn(void **state)
     assert_int_equal(ops->resolve(w->b, &t, NULL), OUT_FENCED);
     owner_end(&o);
     owner_end(&other);
+}
+
+// Whoever was told that its turn is not there may decide otherwise: the turn must not appear after all.
+static void a_turn_that_was_found_not_committed_never_is(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    struct script s = {0}, none = {0};
+    owner_begin(&o, w->a, T0);
+    script_task(w, &s, 1, 1, true);
+    struct turn t = {.kind = TURN_WORK, .lane = o.lane, .number = 1, .now = T0, .lease_us = LEASE};
+    t.changes = s.list;
+    t.change_count = s.count;
+    assert_int_equal(w->a->ops->resolve(w->a, &t, NULL), OUT_RETRY);
+    w->b->ops->commit(w->b, &t, &o.r); // the first, late
+    assert_int_equal(o.r.outcome, OUT_FENCED);
+    t.number = 2;
+    w->b->ops->commit(w->b, &t, &o.r);
+    assert_int_equal(o.r.outcome, OUT_FENCED); // nobody has that number
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_tasks"), 0);
+    o.number = 2;
+    assert_int_equal(owner_write(&o, &none), OUT_COMMITTED);
+    assert_int_equal(owner_write(&o, &s), OUT_COMMITTED);
+    owner_end(&o);
 }
 
 static void a_failed_allocation_is_a_retry_that_wrote_nothing(void **state)
@@ -335,6 +360,7 @@ const struct CMUnitTest contract_turn_tests[] = {
     CONTRACT_TEST(duplicate_inside_one_turn_has_no_culprit_yet),
     CONTRACT_TEST(rows_that_differ_from_memory_refuse_the_turn),
     CONTRACT_TEST(unknown_outcome_is_resolved_by_the_lanes_turn),
+    CONTRACT_TEST(a_turn_that_was_found_not_committed_never_is),
     CONTRACT_TEST(a_failed_allocation_is_a_retry_that_wrote_nothing),
     CONTRACT_END,
 };

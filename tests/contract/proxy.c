@@ -85,6 +85,11 @@ static bool ends_with_sync(const char *p, size_t n)
     return n >= 5 && memcmp(p + n - 5, "S\0\0\0\4", 5) == 0;
 }
 
+static bool holds(const struct link *l)
+{
+    return l->mode == PROXY_HOLD_END || l->mode == PROXY_HOLD_ALL;
+}
+
 // Bytes of the client. A request that is to be broken is collected until it is whole.
 static void from_client(struct proxy *p, struct link *l)
 {
@@ -92,7 +97,7 @@ static void from_client(struct proxy *p, struct link *l)
     ssize_t n = recv(l->client, bytes, sizeof(bytes), 0);
     if (n <= 0) {
         close_fd(&l->client);
-        if (l->mode != PROXY_HOLD_END)
+        if (!holds(l))
             close_fd(&l->server);
         return;
     }
@@ -117,10 +122,10 @@ static void from_client(struct proxy *p, struct link *l)
     } else if (l->mode == PROXY_CUT_ANSWER) {
         write_all(l->server, l->held, l->held_len);
     } else {
-        size_t first = l->held_len - END_BYTES;
+        size_t first = l->mode == PROXY_HOLD_END ? l->held_len - END_BYTES : 0;
         write_all(l->server, l->held, first);
-        memmove(l->held, l->held + first, END_BYTES);
-        l->held_len = END_BYTES;
+        l->held_len -= first;
+        memmove(l->held, l->held + first, l->held_len);
         close_fd(&l->client);
     }
 }
@@ -163,7 +168,7 @@ static void release_held(struct proxy *p)
 {
     for (size_t i = 0; i < LINKS; i++) {
         struct link *l = &p->links[i];
-        if (l->mode == PROXY_HOLD_END && l->server >= 0 && l->held_len > 0) {
+        if (holds(l) && l->server >= 0 && l->held_len > 0) {
             write_all(l->server, l->held, l->held_len);
             l->held_len = 0;
         }

@@ -13,6 +13,7 @@ enum proxy_mode {
     PROXY_CUT_REQUEST,  // it never reaches the server; both sides hang up
     PROXY_CUT_ANSWER,   // the server carries it out, and then both sides hang up before anything is answered
     PROXY_HOLD_END,     // all but its last bytes, COMMIT among them; the client hangs up, the server waits
+    PROXY_HOLD_ALL,     // nothing of it reaches the server; the client hangs up
 };
 
 struct proxy;

@@ -222,6 +222,7 @@ static void a_turn_that_did_not_arrive_is_resolved_and_sent_again(void **state)
     assert_int_equal(wire_commit(&x), OUT_UNKNOWN);
     assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn, NULL), OUT_RETRY);
     assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 0);
+    x.turn.number += 2;
     assert_int_equal(wire_commit(&x), OUT_COMMITTED);
     assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 1);
     wire_end(&x);
@@ -264,18 +265,38 @@ static void a_commit_that_is_on_its_way_is_waited_for(void **state)
     wire_end(&x);
 }
 
+#define SESSIONS \
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+// The turn lies in a buffer somewhere when it is asked for, which nobody can see. What the lane sends then is another turn.
+static void a_turn_that_reaches_the_server_after_it_was_asked_for_is_fenced(void **state)
+{
+    struct world *w = *state;
+    struct wire x;
+    struct script none = {0};
+    wire_begin(w, &x);
+    proxy_next(x.proxy, PROXY_HOLD_ALL);
+    assert_int_equal(wire_commit(&x), OUT_UNKNOWN);
+    assert_int_equal(x.owner.store->ops->resolve(x.owner.store, &x.turn, NULL), OUT_RETRY);
+    int64_t sessions = ask_number(w, SESSIONS);
+    proxy_release(x.proxy);
+    wait_until(w, SESSIONS, sessions - 1); // it was answered, to nobody
+    assert_int_equal(ask_number(w, "SELECT count(*) FROM tasker_tasks"), 0);
+    x.owner.number += 2;
+    assert_int_equal(owner_write(&x.owner, &none), OUT_COMMITTED);
+    wire_end(&x);
+}
+
 #define TERMINATE_OTHERS                                                                                       \
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND " \
     "pid <> pg_backend_pid()"
-#define OTHERS \
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 // Ends the store's session, and waits until the end of its stream has come.
 static void end_session(struct world *w, struct store *s)
 {
     struct pollfd fd = {.fd = PQsocket(postgres_of(s)->conn), .events = POLLRDHUP};
     postgres_backend.run(w->uri, TERMINATE_OTHERS);
-    wait_until(w, OTHERS, 0);
+    wait_until(w, SESSIONS, 0);
     assert_int_equal(poll(&fd, 1, 10000), 1);
 }
 
@@ -572,6 +593,7 @@ int main(void)
         FAULT(a_row_that_stays_locked_costs_a_retry),
         FAULT(an_answer_that_was_lost_is_resolved_as_committed),
         FAULT(a_turn_that_did_not_arrive_is_resolved_and_sent_again),
+        FAULT(a_turn_that_reaches_the_server_after_it_was_asked_for_is_fenced),
         FAULT(a_server_of_a_version_that_is_too_old_is_refused),
         FAULT(a_commit_that_is_on_its_way_is_waited_for),
         FAULT(an_idle_connection_that_was_terminated_is_made_again_unnoticed),

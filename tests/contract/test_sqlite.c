@@ -180,6 +180,7 @@ static void a_commit_that_fails_is_unknown_until_it_is_resolved(void **state)
     assert_int_equal(o.r.task_id_ranges, 0);
     sqlite3_commit_hook(sqlite_of(w->a)->db, NULL, NULL);
     assert_int_equal(w->a->ops->resolve(w->a, &t, NULL), OUT_RETRY);
+    o.number += 2;
     assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED);
     assert_int_equal(w->a->ops->resolve(w->a, &t, NULL), OUT_COMMITTED);
     assert_int_equal(number(w->uri, "SELECT count(*) FROM tasker_tasks"), 1);

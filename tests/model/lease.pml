@@ -21,6 +21,7 @@
 //   STRANDED    the task's row names a lane that has no row
 //   FAILOVER    the database may go back once, and all connections are lost with it
 //   LATE        the turn of a lost connection may reach the server after the owner has asked what became of it
+//   REFUSES     the server may refuse a turn, and the owner decides again
 //   STOPS       a lane may give everything back and go (a clean stop)
 //   LIVE        for liveness: a lane whose engine lives loses its lease EXPIRES times at most
 //   CRASHES, LOSSES, EXPIRES, STALLS, LANES   how many of each there may be
@@ -31,7 +32,7 @@
 //   REUSE_IDS      a new lane takes the lowest free id
 //   IDS_GO_BACK    a database that goes back forgets which ids it gave
 //   PLAIN_RESOLVE  what became of a turn is asked without waiting for it
-//   ONE_LOOK       a turn that was sent again and then fenced is not asked for once more
+//   NO_SETTLE      the number of a turn that was asked for and is not there is used for the next one
 //   NEW_IDENTITY   a submission that is decided again gets another identity
 //   STALE_SWEEP    stranded tasks are told by an old view of the lanes, not by the lane's name
 //   NO_TAKEOVER    nobody takes over
@@ -56,7 +57,7 @@
 #error LANES is 3 to 5
 #endif
 
-mtype = { CREATE, CLAIM, TAKEOVER, START, FINISH, RETIRE, BEAT };  // turns
+mtype = { CREATE, CLAIM, TAKEOVER, START, FINISH, RETIRE, BEAT, SETTLE };  // turns
 mtype = { NONE, SENT, OPEN, BROKEN };                        // a transaction: not there, on its way, begun, undone
 
 // ---------------------------------------------------------------------------------------------------- the database
@@ -243,6 +244,7 @@ inline commit(t)
         db.successes = 1;
         db.queue = NO_ROW
     :: txn[t].kind == RETIRE -> i = me; free_task_of(i); delete_lane(i)
+    :: txn[t].kind == SETTLE -> db.lane[me].turn++  // two further than it was
     :: else
     fi;
     end_transaction(t, NONE)
@@ -394,6 +396,9 @@ send:
         :: !FENCE_HITS(e) -> end_transaction(e, NONE); goto fenced
         :: FENCE_HITS(e) && KNOWN_TASK(e) ->  // it is there already
             end_transaction(e, NONE); mem[e].wants = false; next_turn(); goto end_ready
+#ifdef REFUSES
+        :: FENCE_HITS(e) -> end_transaction(e, NONE); next_turn(); goto end_ready
+#endif
 #ifdef LATE
         :: losses > 0 -> losses--; txn[e].state = SENT; goto gone
         :: crashes > 0 -> crashes--; dies = true; txn[e].state = SENT; goto gone
@@ -455,14 +460,6 @@ unheard:  // what it took is not known: the rows tell, read without a lock betwe
 
 fenced:
     atomic {
-        if
-#ifndef ONE_LOOK
-        :: unknown -> goto look
-        :: !unknown
-#else
-        :: true
-#endif
-        fi;
         assert(!OWN_TURN_IS_THERE(e));  // nobody is fenced by its own turn
         goto lost
     }
@@ -470,7 +467,7 @@ fenced:
 ask:
     unknown = true;
 
-look:  // on a new connection; the row is read when nobody has it locked any more
+look:  // on a new connection, when nobody has the row locked any more; a turn that is not there never will be from now on
     atomic {
 #ifndef PLAIN_RESOLVE
         UNLOCKED(mem[e].lane);
@@ -478,10 +475,34 @@ look:  // on a new connection; the row is read when nobody has it locked any mor
         if
         :: !db.lane[mem[e].lane].exists -> goto lost
         :: db.lane[mem[e].lane].exists && db.lane[mem[e].lane].turn == mem[e].turn + 1 -> goto committed
+#ifdef NO_SETTLE
         :: db.lane[mem[e].lane].exists && db.lane[mem[e].lane].turn == mem[e].turn -> goto send
+#else
+        :: db.lane[mem[e].lane].exists && db.lane[mem[e].lane].turn == mem[e].turn ->
+            if
+            :: db.lane[mem[e].lane].turn = mem[e].turn + 2; goto look  // that it was settled may be heard, or found
+#ifdef LATE
+            :: losses > 0 && SPARE -> losses--; goto lose_settle
+#endif
+            fi
+        :: db.lane[mem[e].lane].exists && db.lane[mem[e].lane].turn == mem[e].turn + 2 ->
+            mem[e].turn = mem[e].turn + 2;
+            unknown = false;
+            goto send
+#endif
         :: else -> goto lost
         fi
     }
+
+#if !defined(NO_SETTLE) && defined(LATE)
+lose_settle:  // it is on its way, too
+    atomic {
+        txn[e].state = SENT; txn[e].kind = SETTLE; txn[e].lane = mem[e].lane; txn[e].turn = mem[e].turn + 1;
+        txn[e].born = mem[e].born;
+        leave(e);
+        goto look
+    }
+#endif
 
 crash:
     atomic { dies = false; mem[e].wants = false }

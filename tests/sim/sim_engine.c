@@ -254,6 +254,7 @@ static void commit(struct sim *s, struct sim_engine *e)
     int what = fault ? (int)rng_below(&s->rng, 5) : -1;
     struct turn_result *r = &e->result;
     r->locked_count = 0;
+    r->spent = false;
     if (what == 4) {  // somebody else has locked one of its tasks
         e->locked = some_task(s, e->turn);
         r->outcome = OUT_RETRY;
@@ -272,9 +273,16 @@ static void commit(struct sim *s, struct sim_engine *e)
         err_set(&r->error, TASKER_E_STORE, "refused by the simulator");
         return;
     }
-    if (what == 2) {  // the connection broke before the commit arrived
-        r->outcome = e->turn->kind == TURN_REGISTER ? OUT_RETRY : s->store->ops->resolve(s->store, e->turn, NULL);
+    if (what == 2) {  // the connection broke before the commit arrived; it does when it was asked for and is not there
+        struct turn_result late;
+        r->outcome = s->store->ops->resolve(s->store, e->turn, NULL);
+        r->spent = r->outcome == OUT_RETRY && e->turn->kind != TURN_REGISTER;
         r->task_id_ranges = r->step_id_ranges = r->claimed_count = r->offer_count = r->request_count = 0;
+        turn_result_init(&late);
+        s->store->ops->commit(s->store, e->turn, &late);
+        if (e->turn->kind != TURN_REGISTER && late.outcome != OUT_FENCED)
+            fail(s, "a turn that was not there was %s afterwards", commit_outcome_names[late.outcome]);
+        turn_result_done(&late);
         return;
     }
     s->store->ops->commit(s->store, e->turn, r);

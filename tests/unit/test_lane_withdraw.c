@@ -141,7 +141,7 @@ static void a_submission_whose_turn_may_have_been_written_is_in_doubt_and_writte
     rig_close(&r);
 }
 
-// Once unknown, a turn may still lie in front of the server: that a look found it unwritten proves nothing.
+// That a later try of the turn is known to have failed proves nothing of the first.
 static void what_was_in_doubt_once_stays_so_until_it_is_written(void **state)
 {
     (void)state;
