@@ -225,6 +225,7 @@ void postgres_disconnect(struct postgres *p)
     PQfinish(p->conn);
     p->conn = NULL;
     p->listening = false;
+    p->tuned_ms = 0;
     memset(p->prepared, 0, sizeof(p->prepared));
 }
 

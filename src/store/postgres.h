@@ -33,6 +33,7 @@ struct postgres {
     bool keys_by_turn;  // foreign keys are checked once a turn, not by the server: postgres_keys.c
     bool pooled;        // behind a pooler: statements are not named
     bool listening;
+    int32_t tuned_ms;   // the session has the settings of turns, and this patience with locks; 0: not yet
     bool prepared[PG_COUNT];  // the server has it under its name
     char database_id[UUID_TEXT_SIZE];
     int64_t clock_offset;  // time of the database minus the monotonic clock

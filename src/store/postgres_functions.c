@@ -354,8 +354,9 @@ const struct postgres_function postgres_rails_functions[POSTGRES_RAILS_FUNCTIONS
     "END $$;\n"},
 };
 
-// The fence also sees to it that every statement of the turn finds its rows by index, in a loop: a plan made while the
-// tables were small is kept by the session, and must be the right one when they are large.
+// The fence of a turn behind a pooler; elsewhere TUNE and FENCE_TUNED (postgres_statements.h) do the same for less. Every
+// statement of a turn has to find its rows by index, in a loop: a plan made while the tables were small is kept by the
+// session, and must be the right one when they are large.
 const char postgres_core_functions[] =
     "CREATE FUNCTION tasker_core_fence(lane bigint, this bigint, expires bigint, lease bigint, lock_ms "
       "integer) RETURNS bigint LANGUAGE plpgsql AS $$\n"

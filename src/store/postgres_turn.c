@@ -10,6 +10,7 @@
 // session's end and makes a turn that was not committed one that never will be, wherever it still lies.
 #include "store/postgres.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // A turn waits a quarter of its lease for a row that somebody else has locked, within these bounds.
@@ -49,13 +50,29 @@ static int32_t bounded(int32_t limit)
 
 // --------------------------------------------------------------------------------------------------------- asking
 
+// The settings of turns are given to the session once; behind a pooler there is none, and the fence gives them each time.
+// A turn that fails takes them back with all else.
+static void ask_settings(struct writer *w)
+{
+    char patience[16];
+    if (w->p->tuned_ms == lock_patience_ms(w->turn))
+        return;
+    (void)snprintf(patience, sizeof(patience), "%dms", lock_patience_ms(w->turn));
+    pipe_add(&w->q, PG_TUNE);
+    pipe_str(&w->q, patience);
+}
+
 static void ask_fence(struct writer *w)
 {
     const struct turn *t = w->turn;
-    w->fence = pipe_add(&w->q, PG_FENCE);
+    if (!w->p->pooled)
+        ask_settings(w);
+    w->fence = pipe_add(&w->q, w->p->pooled ? PG_FENCE : PG_FENCE_TUNED);
     pipe_int8(&w->q, t->lane);
     pipe_int8(&w->q, t->number);
     pipe_int8(&w->q, t->now + t->lease_us);
+    if (!w->p->pooled)
+        return;
     pipe_int8(&w->q, t->lease_us);
     pipe_int4(&w->q, lock_patience_ms(t));
 }
@@ -241,6 +258,8 @@ static void take_requests(struct writer *w)
 
 static void take_answers(struct writer *w)
 {
+    if (w->fence != NO_STATEMENT && !w->p->pooled)
+        w->p->tuned_ms = lock_patience_ms(w->turn);
     if (w->fence != NO_STATEMENT)
         postgres_clock(w->p, pg_int_at(pipe_result(&w->q, w->fence), 0, 0), w->q.sent, w->q.received);
     if (w->lane != NO_STATEMENT)
@@ -291,6 +310,8 @@ static enum commit_outcome outcome_of(const struct writer *w)
     const struct pipe *q = &w->q;
     if (q->sqlstate[0] == '\0' || strncmp(q->sqlstate, "08", 2) == 0)
         return q->sent_all ? OUT_UNKNOWN : OUT_RETRY;
+    if (q->failed_at == w->fence && strcmp(q->sqlstate, "TC002") == 0)
+        return OUT_FENCED;
     for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
         if (strncmp(q->sqlstate, outcomes[i].state, strlen(outcomes[i].state)) == 0)
             return outcomes[i].outcome;
@@ -399,6 +420,9 @@ static void settle(struct writer *w)
     r->outcome = outcome_of(w);
     if (locked)
         postgres_free_locks(w->p, w->turn->now, 0);
+    if (r->outcome == OUT_FENCED)
+        err_set(&r->error, TASKER_E_STALE, "lane %lld was taken over, or its turn is not %lld (%s)",
+                (long long)w->turn->lane, (long long)w->turn->number - 1, w->p->place);
     if (r->outcome == OUT_FENCED && ask_row(w->p, w->turn, false, &r->error) == OUT_UNKNOWN)
         r->outcome = OUT_UNKNOWN;  // whether it went back is not known
     if (r->outcome == OUT_REFUSED && is_duplicate(w))

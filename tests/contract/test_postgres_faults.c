@@ -582,6 +582,43 @@ static void a_pooler_is_recognised(void **state)
 
 #define FAULT(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
+static void shown(struct world *w, const char *setting, const char *wanted)
+{
+    char sql[80];
+    (void)snprintf(sql, sizeof(sql), "SHOW %s", setting);
+    PGresult *r = PQexec(postgres_of(w->a)->conn, sql);
+    assert_string_equal(PQgetvalue(r, 0, 0), wanted);
+    PQclear(r);
+}
+
+// A plan that is kept must not depend on how small the tables were when it was made.
+static void the_settings_of_turns_come_with_the_first_that_is_committed(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    struct script s = {0};
+    owner_begin(&o, w->a, T0);
+    script_add(&s, CH_STEP_UPDATE)->step_update.step_id = 99;
+    assert_int_equal(owner_write(&o, &s), OUT_REFUSED);
+    shown(w, "enable_seqscan", "on");
+    assert_int_equal(owner_write(&o, &(struct script){0}), OUT_COMMITTED);
+    shown(w, "enable_seqscan", "off");
+    shown(w, "enable_hashjoin", "off");
+    shown(w, "enable_mergejoin", "off");
+    shown(w, "lock_timeout", "1s");
+    struct turn t = {.kind = TURN_WORK};
+    fill(&o, &t);
+    t.lease_us = SECOND;
+    w->a->ops->commit(w->a, &t, &o.r);
+    o.number++;
+    assert_int_equal(o.r.outcome, OUT_COMMITTED);
+    shown(w, "lock_timeout", "250ms");
+    postgres_disconnect(postgres_of(w->a));
+    assert_int_equal(owner_write(&o, &(struct script){0}), OUT_COMMITTED);
+    shown(w, "lock_timeout", "1s");
+    owner_end(&o);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -607,6 +644,7 @@ int main(void)
         FAULT(a_hint_is_heard_by_others_and_not_by_ourselves),
         FAULT(hints_can_be_switched_off_in_the_uri),
         FAULT(a_pooler_is_recognised),
+        FAULT(the_settings_of_turns_come_with_the_first_that_is_committed),
         FAULT(the_clock_is_the_servers_and_moves_only_as_far_as_answers_prove),
     };
     contract_use(&postgres_backend);
