@@ -277,7 +277,9 @@ static const char edge_ids[] =
     "CREATE INDEX index_step_edges_parent_lookup ON tasker_workflow_step_edges(from_step_id);"
     "CREATE INDEX index_step_edges_child_lookup ON tasker_workflow_step_edges(to_step_id);";
 
-static const char *const version_5[] = {NULL};  // a function of PostgreSQL: both count versions together
+// Functions of PostgreSQL: both count versions together.
+static const char *const version_6[] = {NULL};
+static const char *const version_5[] = {NULL};
 static const char *const version_4[] = {edge_ids, NULL};
 static const char *const version_3[] = {notes_and_maps, NULL};
 static const char *const version_2[] = {lane_lease, NULL};
@@ -293,6 +295,7 @@ static const struct {
     {"annotations and maps between systems are found and deleted by id", version_3},
     {"ids of edges are never used twice", version_4},
     {"as before: only PostgreSQL has something new", version_5},
+    {"as before: only PostgreSQL has something new again", version_6},
 };
 _Static_assert(ARRAY_SIZE(versions) == STORE_SCHEMA_VERSION, "one row per schema version");
 

@@ -16,7 +16,7 @@
 #include "model/change.h"
 #include "model/template.h"
 
-#define STORE_SCHEMA_VERSION 5
+#define STORE_SCHEMA_VERSION 6
 
 // What `migrate` does. CHECK changes nothing and reports drift: objects that are missing, changed or extra.
 enum migrate_mode { MIGRATE_STATUS, MIGRATE_APPLY, MIGRATE_CHECK };

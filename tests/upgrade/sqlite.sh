@@ -12,7 +12,7 @@ load()
     TASKER_DATABASE_URL=sqlite:$db
 }
 
-same_tables=sqlite-4 # version 5 is for PostgreSQL
+same_tables="sqlite-4 sqlite-5" # versions 5 and 6 are for PostgreSQL
 
 dump() { sqlite3 "$db" .dump; }
 
