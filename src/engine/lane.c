@@ -210,6 +210,7 @@ static void finish_turn(struct lane *l, int64_t now)
         publish_notes(l);
     promote_actions(l);
     settle_turn(l, now);
+    unbar(l);
     free_inputs(&l->turn_inputs);
     l->single = l->single > 512 ? 0 : l->single * 2;
     l->refusals = 0;
@@ -347,7 +348,7 @@ static void on_retry(struct lane *l, int64_t now, const struct turn_result *r)
         l->number = l->turn.number + 1;
         l->turn.number = l->number + 1;
     }
-    if (l->turn.kind == TURN_WORK && set_locked(l, r)) {
+    if (l->turn.kind == TURN_WORK && set_locked(l, now, r)) {
         undo_turn(l, true);
         give_up_claim(l, r);
         l->resend_at = 0;
@@ -559,6 +560,7 @@ const struct turn *lane_step(struct lane *l, int64_t now)
     if (now < l->resend_at)
         return NULL;
     l->turn = (struct turn){0};
+    try_barred(l, now);
     if (l->retiring && l->id != 0)
         return retire(l, now);
     if (needs_row(l)) {
@@ -601,7 +603,7 @@ int64_t lane_deadline(const struct lane *l)
         return l->resend_at;
     if (!list_empty(&l->inputs) || needs_row(l) || (l->retiring && l->id != 0))
         return 0;
-    int64_t at = INT64_MAX;
+    int64_t at = barred_deadline(l);
     if (!list_empty(&l->submits) || !list_empty(&l->claims) || !list_empty(&l->to_request))
         at = 0;
     if (l->wakes.count)
@@ -655,7 +657,7 @@ struct lane *lane_new(const struct lane_config *config)
     l->rng.state = config->seed;
     meter_init(&l->running, tally_count(config->tally, "engine", ""));
     meter_init(&l->suspects_running, tally_count(config->tally, "suspects", ""));
-    struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots, &l->late_slots,
+    struct list *lists[] = {&l->inputs,  &l->submits,  &l->turn_inputs, &l->touched,    &l->fresh_slots, &l->spent_slots, &l->late_slots, &l->barred,
                             &l->lazy,    &l->claims,   &l->rechecks,    &l->to_request, &l->asking,      &l->asked};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
         list_init(lists[i]);
@@ -705,6 +707,7 @@ void lane_free(struct lane *l)
     struct entry *e, *tmp;
     HASH_ITER(hh, l->entries, e, tmp) entry_remove(l, e);
     free_tables(l);
+    let_all_in(l);
     struct list *lists[] = {&l->inputs, &l->submits,    &l->turn_inputs, &l->rechecks,
                             &l->to_request, &l->asking, &l->asked};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)

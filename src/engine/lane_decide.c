@@ -64,6 +64,8 @@ static struct task *create(struct lane *l, struct submission *s, bool own)
 static bool decide_submit(struct lane *l, struct lane_input *in)
 {
     struct submission *s = &in->submit;
+    if (is_barred(l, in))
+        return true;
     if (l->task_ids.total == 0 || l->step_ids.total < ids_wanted(in))
         return false;  // ask() takes more of them
     bool own = keeps(l, s, l->d.now);

@@ -168,18 +168,14 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
 
 // ---- tasks of which somebody else has rows locked: they wait, all others go on
 
-static void tell_locked(const struct entry *e, tasker_error *ret)
-{
-    (void)err_set(ret, TASKER_E_BUSY, "rows of task %lld are locked by another session", (long long)e->id);
-    err_remedy(ret, "tasker health names the session, in stuck_sessions; then try again");
-}
-
-bool set_locked(struct lane *l, const struct turn_result *r)
+bool set_locked(struct lane *l, int64_t now, const struct turn_result *r)
 {
     bool some = false;
     for (size_t i = 0; i < r->locked_count; i++) {
         struct entry *e = entry_find(l, r->locked[i]);
-        if (e)
+        if (e && e->fresh)
+            some = bar(l, now, e->task->tpl, &r->error) || some;
+        else if (e)
             some = e->locked = true;
     }
     return some;
@@ -192,7 +188,7 @@ void give_up_claim(struct lane *l, const struct turn_result *r)
         struct entry *e = entry_find(l, r->locked[i]);
         if (!e || !e->claiming)
             continue;
-        tell_locked(e, &error);
+        (void)err_task_locked(e->id, &error);
         not_ours(l, e, &error);
     }
 }
@@ -201,7 +197,7 @@ void give_up_claim(struct lane *l, const struct turn_result *r)
 static void wait_for_lock(struct lane *l, struct entry *e)
 {
     tasker_error error = {0};
-    tell_locked(e, &error);
+    (void)err_task_locked(e->id, &error);
     refuse_waiting(l, e, &error);
     load_later(l, e);
 }

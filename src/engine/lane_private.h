@@ -131,6 +131,7 @@ struct lane {
     bool drain_waits;  // ACT_DRAINED is owed
     // inputs
     struct list inputs, submits;      // waiting; submits apart, so that answers overtake them
+    struct list barred;               // templates of which no task can be made now
     size_t input_count, submit_count, command_count;
     struct list turn_inputs;          // decided in the turn under way
     // the turn under way
@@ -278,12 +279,22 @@ void ask_holdings(struct lane *l);  // when something is unheard; after a commit
 void decide_holdings(struct lane *l, struct lane_input *in);
 
 // ---- lane_load.c
-// set_locked marks the tasks of a turn of which others have rows locked; false: they are none of ours. give_up_claim tells
-// whoever waits for one that was to be claimed.
-bool set_locked(struct lane *l, const struct turn_result *r);
+// set_locked marks the tasks of a turn of which others have rows locked, and bars the templates of new ones; false: they are
+// none of ours. give_up_claim tells whoever waits for one that was to be claimed.
+bool set_locked(struct lane *l, int64_t now, const struct turn_result *r);
 void give_up_claim(struct lane *l, const struct turn_result *r);
 void decide_loaded(struct lane *l, struct lane_input *in);
 void decide_offer_loaded(struct lane *l, struct lane_input *in);
+
+// ---- lane_barred.c
+// bar keeps submissions of the template out of the turns after this one. False: out of memory.
+bool bar(struct lane *l, int64_t now, struct template *tpl, const tasker_error *why);
+bool is_barred(struct lane *l, struct lane_input *in);  // then it has taken the submission
+void try_barred(struct lane *l, int64_t now);           // those that are due
+void unbar(struct lane *l);                             // the turn is committed: what it tried is free
+int64_t barred_deadline(const struct lane *l);
+void each_barred(struct lane *l, void (*visit)(const void *arg, struct list *waiting), const void *arg);
+void let_all_in(struct lane *l);
 
 // ---- lane_request.c
 void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_error *error, struct blob *result);

@@ -76,6 +76,11 @@ static void visit(const struct picker *p, struct list *queue)
     }
 }
 
+static void visit_barred(const void *p, struct list *waiting)
+{
+    visit(p, waiting);
+}
+
 // Those of the turn under way: doubtful are all of them or none.
 static void visit_turn(const struct picker *p)
 {
@@ -121,5 +126,6 @@ void lane_withdraw(struct lane *l, bool (*of)(const void *ticket, const void *wh
     for (size_t i = 0; i < ARRAY_SIZE(queues); i++)
         visit(&p, queues[i]);
     HASH_ITER(hh, l->entries, e, tmp) visit(&p, &e->waiting);
+    each_barred(l, visit_barred, &p);
     visit_asked(&p);
 }

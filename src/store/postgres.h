@@ -153,7 +153,7 @@ int64_t postgres_culprit(const struct pipe *q, const struct turn *turn);
 // its last one may have left a session behind, and there may be nobody else who polls.
 void postgres_free_locks(struct postgres *p, int64_t now, int64_t every_us);
 // postgres_find_locked fills in ret->locked after a turn that waited for a lock in vain, and the error that says so. Nothing
-// when the lock is none of a task's rows, or is gone.
+// when the lock is none of a task's rows nor of the catalogue, or is gone.
 void postgres_find_locked(struct postgres *p, const struct turn *turn, struct turn_result *ret);
 int postgres_task_locked(struct store *base, int64_t task_id, tasker_error *err) CHECKED;
 int postgres_poll(struct store *base, const struct poll_want *want, int64_t now, struct poll_result *ret,

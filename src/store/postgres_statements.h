@@ -221,6 +221,13 @@
       "tasker_workflow_step_transitions q WHERE q.workflow_step_id = ANY (ARRAY(SELECT s.workflow_step_id FROM " \
       "tasker_workflow_steps s WHERE s.task_id = ANY (ARRAY(SELECT id FROM m)))) AND q.most_recent = true AND q.id " \
       "NOT IN (SELECT id FROM fq) ORDER BY 1") \
+    X(LOCKED_CATALOGUE, \
+      "WITH ft AS MATERIALIZED (SELECT n.named_task_id AS id FROM tasker_named_tasks n WHERE n.named_task_id = ANY " \
+      "($1) FOR KEY SHARE SKIP LOCKED), fs AS MATERIALIZED (SELECT n.named_step_id AS id FROM tasker_named_steps n " \
+      "WHERE n.named_step_id = ANY ($2) FOR KEY SHARE SKIP LOCKED) SELECT true, n.named_task_id, 'named task ' || " \
+      "n.name || ' is' FROM tasker_named_tasks n WHERE n.named_task_id = ANY ($1) AND n.named_task_id NOT IN (SELECT " \
+      "id FROM ft) UNION ALL SELECT false, n.named_step_id, 'named step ' || n.name || ' is' FROM tasker_named_steps n " \
+      "WHERE n.named_step_id = ANY ($2) AND n.named_step_id NOT IN (SELECT id FROM fs) ORDER BY 1 DESC, 2") \
     X(POLL, \
       "SELECT * FROM (SELECT 0 AS kind, l.lane_id AS a, l.expires_at AS b, (EXISTS (SELECT 1 FROM " \
       "tasker_core_active o WHERE o.lane_id = l.lane_id) OR EXISTS (SELECT 1 FROM tasker_core_dispatch " \

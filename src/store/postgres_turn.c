@@ -16,6 +16,7 @@
 // A turn waits a quarter of its lease for a row that somebody else has locked, within these bounds.
 #define LOCK_LEAST_MS 100
 #define LOCK_MOST_MS 1000 // all tasks of the lane wait meanwhile
+#define LOCK_IMPATIENT_MS 20
 #define TAKE_MOST 65536 // claims, or offers of one class, in one turn
 
 // A turn under way: which statement of the pipe answers what.
@@ -40,6 +41,8 @@ static void *room(struct writer *w, size_t count, size_t size)
 static int32_t lock_patience_ms(const struct turn *t)
 {
     int64_t ms = t->lease_us / US_PER_MS / 4;
+    if (t->impatient)
+        return LOCK_IMPATIENT_MS;
     return (int32_t)(ms < LOCK_LEAST_MS ? LOCK_LEAST_MS : ms > LOCK_MOST_MS ? LOCK_MOST_MS : ms);
 }
 

@@ -3,6 +3,7 @@
 // structs that carry results out of a store.
 #include "store/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store/backends.h"
@@ -55,6 +56,20 @@ void turn_result_done(struct turn_result *r)
 {
     arena_done(&r->arena);
     turn_result_init(r);
+}
+
+int err_locked(const char *what, tasker_error *err)
+{
+    (void)err_set(err, TASKER_E_BUSY, "%s locked by another session", what);
+    err_remedy(err, "tasker health names the session, in stuck_sessions");
+    return TASKER_E_BUSY;
+}
+
+int err_task_locked(int64_t task_id, tasker_error *err)
+{
+    char what[48];
+    (void)snprintf(what, sizeof(what), "rows of task %lld are", (long long)task_id);
+    return err_locked(what, err);
 }
 
 bool turns_lost(const struct turn *turn, int64_t number)

@@ -86,6 +86,7 @@ struct turn {
                                             // owner hears OFFER_LOST. Requests they asked are deleted.
     const struct offer_want *wants;
     size_t want_count;
+    bool impatient;                         // waits for a lock only a moment: it tries whether one is gone (PostgreSQL)
 };
 
 // Ids taken ahead: [first, last] ranges, in order.
@@ -110,8 +111,8 @@ struct turn_result {
     struct arena arena;
     tasker_error error;        // for all but COMMITTED
     int64_t culprit;           // REFUSED: index of the change, -1: not known
-    int64_t *locked;           // RETRY: tasks of the turn of which another session has rows locked, whom the turn waited
-    size_t locked_count;       // for in vain; without them it can be written
+    int64_t *locked;           // RETRY: tasks of the turn of which another session has rows locked, or new ones that need a
+    size_t locked_count;       // catalogue row that is, which the turn waited for in vain; without them it can be written
     int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
                                // turn is refused without culprit and id: they are known once the first is committed
     bool spent;                // RETRY, by resolve: the turn's number and the next are used up
@@ -130,6 +131,10 @@ struct turn_result {
 };
 void turn_result_init(struct turn_result *r);
 void turn_result_done(struct turn_result *r);
+// err_task_locked says that another session has rows of the task locked, and returns TASKER_E_BUSY. err_locked says it of
+// something else.
+int err_task_locked(int64_t task_id, tasker_error *err);
+int err_locked(const char *what, tasker_error *err);
 // turns_lost: has the database, whose row of the lane has the turn `number` (-1: there is none), forgotten turns that it
 // had confirmed? turn_became tells from the same number what became of `turn`; of OUT_FENCED `err` says why.
 bool turns_lost(const struct turn *turn, int64_t number);

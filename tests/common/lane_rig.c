@@ -309,14 +309,27 @@ static bool meets_lock(const struct rig *r, const struct turn *t)
     return meets;
 }
 
-// As PostgreSQL does it: the turn has waited, and another look says for whom.
-static void fail_locked(struct rig *r)
+// Or makes one of the named task? They are the ones that the turn waited for.
+static size_t find_barred(struct rig *r, const struct turn *t)
 {
+    size_t n = 0;
+    for (size_t i = 0; i < t->change_count && r->locked_named_task != 0; i++)
+        if (t->changes[i].kind == CH_TASK_INSERT && t->changes[i].task.named_task_id == r->locked_named_task)
+            r->barred[n++] = t->changes[i].task.task_id;
+    return n;
+}
+
+// As PostgreSQL does it: the turn has waited, and another look says for whom.
+static void fail_locked(struct rig *r, const struct turn *t, int64_t *locked, size_t count)
+{
+    int64_t waited = t->impatient ? 20 * US_PER_MS : SECOND;
     r->kept_out++;
+    r->waited_us += waited;
+    rig_now += r->locked_named_task ? waited : 0;
     r->result.outcome = OUT_RETRY;
-    r->result.locked = &r->locked;
-    r->result.locked_count = 1;
-    (void)err_set(&r->result.error, TASKER_E_BUSY, "locked");
+    r->result.locked = locked;
+    r->result.locked_count = count;
+    (void)err_locked("something is", &r->result.error);
 }
 
 void rig_commit(struct rig *r, const struct turn *t)
@@ -332,8 +345,9 @@ void rig_commit(struct rig *r, const struct turn *t)
         (void)err_set(&r->result.error, TASKER_E_STORE, "the test says so");
         return;
     }
-    if (meets_lock(r, t)) {
-        fail_locked(r);
+    size_t barred = find_barred(r, t);
+    if (meets_lock(r, t) || barred > 0) {
+        fail_locked(r, t, barred > 0 ? r->barred : &r->locked, barred > 0 ? barred : 1);
         return;
     }
     r->result.locked_count = 0;

@@ -38,7 +38,10 @@ struct rig {
     int64_t culprit;    // of those that are refused, as the index of a change
     size_t dice_count, dice_at;
     int64_t locked;     // the task that another session has locked, 0: none
+    int32_t locked_named_task; // of which no new task can be made, 0: none
     size_t kept_out;    // turns and readings that met it
+    int64_t waited_us;  // by these turns
+    int64_t barred[MAX];
     size_t turns, rows; // committed turns, and their changes but offers and claims
     int kinds[CH_COUNT];
     int64_t lease;      // until when the last turn that ended a task held it

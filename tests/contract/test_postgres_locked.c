@@ -133,6 +133,97 @@ static void an_operators_claim_of_a_locked_task_names_it(void **state)
     owner_end(&o);
 }
 
+// A new task points at its named task and its named steps. Who is about to delete or rename one, or says FOR UPDATE as the
+// Rails method `lock!` does, keeps out the tasks that need it.
+static void new_tasks_that_need_a_locked_catalogue_row_are_named(void **state)
+{
+    static const struct {
+        const char *holds, *message;
+    } persons[] = {
+        {"SELECT 1 FROM tasker_named_tasks FOR UPDATE", "named task line is locked by another session"},
+        {"UPDATE tasker_named_tasks SET named_task_id = named_task_id + 1000", "named task line is locked by another session"},
+        {"SELECT 1 FROM tasker_named_steps WHERE name = 'b' FOR UPDATE", "named step b is locked by another session"},
+        {"UPDATE tasker_named_steps SET name = 'd' WHERE name = 'b'", "named step b is locked by another session"},
+    };
+    struct world *w = *state;
+    struct owner o;
+    struct script s = {0};
+    owner_begin(&o, w->a, T0);
+    script_task(w, &s, 7, 70, true);
+    script_task(w, &s, 8, 80, true);
+    PGconn *person = postgres_session(w->uri);
+    postgres_run(person, "SET session_replication_role = replica"); // a key that is used may be changed all the same
+    for (size_t i = 0; i < sizeof(persons) / sizeof(persons[0]); i++) {
+        postgres_run(person, "BEGIN; %s", persons[i].holds);
+        assert_int_equal(try_write(&o, &s), OUT_RETRY);
+        assert_int_equal(o.r.error.code, TASKER_E_BUSY);
+        assert_string_equal(o.r.error.message, persons[i].message);
+        assert_int_equal(o.r.locked_count, 2);
+        assert_int_equal(o.r.locked[0], 7);
+        assert_int_equal(o.r.locked[1], 8);
+        postgres_run(person, "ROLLBACK");
+    }
+    assert_int_equal(try_write(&o, &s), OUT_COMMITTED);
+    PQfinish(person);
+    owner_end(&o);
+}
+
+// Nor is anybody kept out by who reads the catalogue, changes what no key has, or has a row that a new task does not need.
+static void new_tasks_go_by_locks_that_do_not_matter_to_them(void **state)
+{
+    static const char *const holds[] = {
+        "SELECT 1 FROM tasker_named_tasks FOR NO KEY UPDATE",
+        "UPDATE tasker_named_tasks SET description = 'new'",
+        "SELECT 1 FROM tasker_task_namespaces FOR UPDATE",
+        "SELECT 1 FROM tasker_dependent_systems FOR UPDATE",
+        "SELECT 1 FROM tasker_named_tasks_named_steps FOR UPDATE",
+        "SELECT 1 FROM tasker_core_templates FOR UPDATE",
+    };
+    struct world *w = *state;
+    struct owner o;
+    owner_begin(&o, w->a, T0);
+    PGconn *person = postgres_session(w->uri);
+    for (int i = 0; i < (int)(sizeof(holds) / sizeof(holds[0])); i++) {
+        struct script s = {0};
+        script_task(w, &s, i + 1, 10 * (i + 1), true);
+        postgres_run(person, "BEGIN; %s", holds[i]);
+        assert_int_equal(try_write(&o, &s), OUT_COMMITTED);
+        postgres_run(person, "ROLLBACK");
+    }
+    PQfinish(person);
+    owner_end(&o);
+}
+
+// It tries whether a lock is gone, and must not keep the lane waiting when it is not.
+static void an_impatient_turn_waits_for_a_lock_only_a_moment(void **state)
+{
+    static const char *const waits[] = {"125ms", "20ms"};
+    struct world *w = *state;
+    struct owner o;
+    owner_begin(&o, w->a, T0);
+    PGconn *watcher = postgres_session(w->uri);
+    postgres_run(watcher, "CREATE TABLE waits (w text); CREATE FUNCTION wait_told() RETURNS trigger LANGUAGE plpgsql AS $$"
+                          "BEGIN INSERT INTO waits VALUES (current_setting('lock_timeout')); RETURN NEW; END $$;"
+                          "CREATE TRIGGER told BEFORE INSERT ON tasker_tasks FOR EACH ROW EXECUTE FUNCTION wait_told()");
+    for (int i = 0; i < 2; i++) {
+        char told[32];
+        struct script s = {0};
+        script_task(w, &s, i + 1, 10 * (i + 1), true);
+        struct turn t = {.kind = TURN_WORK, .changes = s.list, .change_count = s.count, .impatient = i == 1};
+        fill(&o, &t);
+        t.lease_us = SHORT;
+        w->a->ops->commit(w->a, &t, &o.r);
+        assert_int_equal(o.r.outcome, OUT_COMMITTED);
+        o.number++;
+        world_text(w, told, sizeof(told), "SELECT w FROM waits");
+        assert_string_equal(told, waits[i]);
+        postgres_run(watcher, "DELETE FROM waits");
+    }
+    postgres_run(watcher, "DROP TRIGGER told ON tasker_tasks; DROP FUNCTION wait_told(); DROP TABLE waits");
+    PQfinish(watcher);
+    owner_end(&o);
+}
+
 // A lane's own row is no task's.
 static void a_locked_lane_names_no_task(void **state)
 {
@@ -157,6 +248,9 @@ int main(void)
         LOCKED(the_rows_of_the_task_itself_and_of_the_queue_are_found_too),
         LOCKED(a_task_that_is_read_or_pointed_at_is_not_locked),
         LOCKED(an_operators_claim_of_a_locked_task_names_it),
+        LOCKED(new_tasks_that_need_a_locked_catalogue_row_are_named),
+        LOCKED(new_tasks_go_by_locks_that_do_not_matter_to_them),
+        LOCKED(an_impatient_turn_waits_for_a_lock_only_a_moment),
         LOCKED(a_locked_lane_names_no_task),
     };
     contract_use(&postgres_backend);

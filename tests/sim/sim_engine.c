@@ -241,6 +241,8 @@ static int64_t some_task(struct sim *s, const struct turn *t)
         const struct change *c = &t->changes[(from + i) % t->change_count];
         if (c->kind == CH_TASK_ROW)
             return c->row.owner_id;
+        if (c->kind == CH_TASK_INSERT)
+            return c->task.task_id;
         if (c->kind == CH_ACTIVE_UPDATE || c->kind == CH_ACTIVE_DELETE)
             return c->active.task_id;
     }

@@ -180,6 +180,106 @@ static void a_command_for_a_finished_task_that_is_locked_is_told_so(void **state
     rig_close(&r);
 }
 
+// ---- a named task that somebody else has locked: no task of it can be made
+
+// Three submissions that meet the lock, the second of another template.
+static void submit_three(struct rig *r, size_t told[3])
+{
+    struct template *t = rig_template(line), *other = rig_template(HEAD("other") STEP("a", "A", ""));
+    rig_open(r, "1/1");
+    rig_start(r);
+    rig_worker(r, 1, "A", 9);
+    r->opt.database_timeout_us = 30 * SECOND;
+    r->locked_named_task = t->named_task_id;
+    told[0] = rig_submit(r, t);
+    told[1] = rig_submit(r, other);
+    told[2] = rig_submit(r, t);
+    rig_run(r);
+}
+
+static void submissions_of_a_locked_template_wait_and_the_others_go_on(void **state)
+{
+    struct rig r;
+    size_t told[3];
+    (void)state;
+    submit_three(&r, told);
+    assert_false(r.told[told[0]].answered);
+    assert_false(r.told[told[2]].answered);
+    assert_there(&r, told[1]);
+    assert_int_equal(r.given_count, 1);
+    assert_int_equal(r.waited_us, SECOND);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_pass(&r, 5 * SECOND);
+    assert_int_equal(rig_state(r.told[told[1]].id, NULL), ST_COMPLETE);
+    r.locked_named_task = 0;
+    rig_pass(&r, 2 * SECOND);
+    assert_there(&r, told[0]);
+    assert_there(&r, told[2]);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_tasks"), 3);
+    assert_int_equal(r.given_count, 3);
+    rig_close(&r);
+}
+
+static void a_lock_that_lasts_costs_the_lane_a_moment_a_second(void **state)
+{
+    struct rig r;
+    size_t told[3];
+    (void)state;
+    submit_three(&r, told);
+    for (int i = 0; i < 20; i++) {
+        (void)rig_submit(&r, rig_templates[0]);
+        rig_pass(&r, SECOND / 2);
+    }
+    assert_in_range(r.waited_us - SECOND, 9 * 20 * US_PER_MS, 11 * 20 * US_PER_MS);
+    r.locked_named_task = 0;
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_tasks"), 23);
+    rig_close(&r);
+}
+
+static void who_has_waited_for_a_locked_template_too_long_is_told_that_nothing_was_written(void **state)
+{
+    struct rig r;
+    size_t told[3];
+    (void)state;
+    submit_three(&r, told);
+    rig_pass(&r, 29 * SECOND);
+    assert_false(r.told[told[0]].answered);
+    rig_pass(&r, 4 * SECOND);
+    assert_int_equal(r.told[told[0]].code, TASKER_E_BUSY);
+    assert_int_equal(r.told[told[2]].code, TASKER_E_BUSY);
+    assert_string_equal(r.told[told[0]].remedy, "tasker health names the session, in stuck_sessions; then try again");
+    r.locked_named_task = 0;
+    rig_pass(&r, 9 * SECOND);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_tasks"), 1);
+    size_t again = rig_submit(&r, rig_templates[0]);
+    rig_run(&r);
+    assert_there(&r, again);
+    rig_close(&r);
+}
+
+static bool any(const void *ticket, const void *who)
+{
+    (void)ticket;
+    (void)who;
+    return true;
+}
+
+static void who_waits_for_a_locked_template_no_longer_is_let_go(void **state)
+{
+    struct rig r;
+    size_t told[3];
+    struct lane_regrets why = {0};
+    (void)state;
+    submit_three(&r, told);
+    (void)err_set(&why.unwritten, TASKER_E_BUSY, "no");
+    lane_withdraw(r.lane, any, NULL, &why);
+    rig_act(&r);
+    assert_int_equal(r.told[told[0]].code, TASKER_E_BUSY);
+    assert_int_equal(r.told[told[2]].code, TASKER_E_BUSY);
+    rig_close(&r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
 
 int main(void)
@@ -191,6 +291,10 @@ int main(void)
         T(a_turn_that_was_in_doubt_and_meets_a_lock_leaves_the_task_out),
         T(commands_for_a_locked_task_are_told_so),
         T(a_command_for_a_finished_task_that_is_locked_is_told_so),
+        T(submissions_of_a_locked_template_wait_and_the_others_go_on),
+        T(a_lock_that_lasts_costs_the_lane_a_moment_a_second),
+        T(who_has_waited_for_a_locked_template_too_long_is_told_that_nothing_was_written),
+        T(who_waits_for_a_locked_template_no_longer_is_let_go),
     };
     return cmocka_run_group_tests_name("lane, locked tasks", tests, NULL, NULL);
 }
