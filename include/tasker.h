@@ -164,6 +164,9 @@ TASKER_API TASKER_CHECKED int tasker_start(tasker *t, int claim, tasker_error *e
  * tasker_drain stops handing out steps, waits up to `timeout_ms` for running handlers to answer, and gives all tasks
  * back, so that other engines go on at once. Steps still running then are handed back too (their workers see a
  * cancellation, and a late answer is refused). Returns 0 when everything had finished, 1 when steps were handed back.
+ * TASKER_E_BUSY: all is given back but tasks of which another session has rows locked; their last answers are lost, and they
+ * go on when they are free. TASKER_E_TIMEOUT: the database did not answer within 2 seconds more; they go on when the lease
+ * has passed.
  */
 TASKER_API TASKER_CHECKED int tasker_drain(tasker *t, int timeout_ms, tasker_error *err);
 

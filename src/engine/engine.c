@@ -331,6 +331,29 @@ static bool wait_drained(struct engine *e, const uint64_t *before, int timeout_m
     return done;
 }
 
+// `rc`, unless tasks were left behind.
+static int tell_left(struct engine *e, int rc, tasker_error *err)
+{
+    int64_t left = 0, first = 0;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < e->lane_count; i++) {
+        left += e->lanes[i].left;
+        first = first ? first : e->lanes[i].left_first;
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (left == 0)
+        return rc;
+    if (left == 1)
+        (void)err_task_locked(first, err);
+    else {
+        char what[80];
+        (void)snprintf(what, sizeof(what), "rows of %lld tasks, %lld among them, are", (long long)left, (long long)first);
+        (void)err_locked(what, err);
+    }
+    err_remedy(err, "everything else was given back; these go on when they are free: tasker health names the session, in stuck_sessions");
+    return TASKER_E_BUSY;
+}
+
 int engine_drain(struct engine *e, int timeout_ms, tasker_error *err)
 {
     uint64_t before[LANES_MAX];
@@ -342,13 +365,13 @@ int engine_drain(struct engine *e, int timeout_ms, tasker_error *err)
     if (rc < 0)
         return rc;
     if (wait_drained(e, before, timeout_ms))
-        return 0;
+        return tell_left(e, 0, err);
     rc = push_mode(e, IN_DRAIN, false, true, err);
     if (rc < 0)
         return rc;
     if (!wait_drained(e, before, FORCE_DRAIN_MS))
         return err_set(err, TASKER_E_TIMEOUT, "the database does not answer; tasks go on when the lease has passed");
-    return 1;
+    return tell_left(e, 1, err);
 }
 
 void engine_close(struct engine *e)

@@ -97,6 +97,7 @@ struct lane_thread {
     int64_t sent_at;               // monotonic: the turn under way was first sent; 0: none is
     tasker_error trouble;          // why it is not written yet, code 0: nothing is known
     uint64_t drains;
+    int64_t left, left_first;  // by the last of them: tasks that another session had locked
     struct lane_numbers numbers;
     char *overdue;                 // JSON array, NULL: none
 };

@@ -320,8 +320,9 @@ static void act_poll(struct lane_thread *t, struct action *a)
 
 static void act_drained(struct lane_thread *t, struct action *a)
 {
-    (void)a;
     pthread_mutex_lock(&t->engine->lock);
+    t->left = a->token;
+    t->left_first = a->id;
     t->drains++;
     pthread_cond_broadcast(&t->engine->drained_cond);
     pthread_mutex_unlock(&t->engine->lock);

@@ -321,6 +321,7 @@ static void on_committed(struct lane *l, int64_t now, const struct turn_result *
     if (kind == TURN_RETIRE) {
         l->id = 0;
         l->retiring = l->unheard = false;
+        left_behind(l, r);
         drained(l);
         return;
     }
@@ -539,6 +540,7 @@ static const struct turn *retire(struct lane *l, int64_t now)
     struct entry *e, *tmp;
     stop_handlers(l);
     promote_actions(l);
+    leave_locked(l);
     HASH_ITER(hh, l->entries, e, tmp)
     {
         entry_remove(l, e);
@@ -731,6 +733,7 @@ void lane_free(struct lane *l)
     mem_free(l->asked_ids);
     mem_free(l->foreign_tokens);
     mem_free(l->read_requests);
+    mem_free(l->left);
     mem_free(l);
 }
 

@@ -119,7 +119,7 @@ enum action_kind {
     ACT_LOAD_OFFER,  // read a foreign step: IN_OFFER_LOADED
     ACT_HOLDINGS,    // read what the lane has: IN_HOLDINGS
     ACT_POLL,        // look what others did: IN_POLLED
-    ACT_DRAINED,     // the lane has retired
+    ACT_DRAINED,     // the lane has retired, but for `token` tasks that another session has locked
     ACT_KIND_COUNT
 };
 
@@ -128,7 +128,7 @@ struct action {
     void *ticket;             // REPLY
     int64_t worker;           // GIVE, STOP
     int64_t token;            // STOP, LOAD, LOAD_OFFER; HOLDINGS: the last turn
-    int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task; HOLDINGS: lane
+    int64_t id;               // LOAD: task; LOAD_OFFER: step; REPLY: task; HOLDINGS: lane; DRAINED: first of those tasks
     bool stale;               // STOP
     bool thorough;            // POLL: also when nothing seems to have changed
     bool unlocked;            // LOAD: TASKER_E_BUSY while another session has its rows locked (store.h, task_locked)

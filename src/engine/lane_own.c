@@ -585,7 +585,8 @@ static bool some_running(const struct lane *l)
     return false;
 }
 
-// Gives running steps back: their rows say so, their handlers are told, late answers are refused.
+// Gives running steps back: their rows say so, their handlers are told, late answers are refused. Of a task that another
+// session has locked nothing can be written: its next owner finds the step in progress, and nobody who runs it.
 static void hand_back(struct lane *l)
 {
     struct slot *s, *tmp;
@@ -598,8 +599,13 @@ static void hand_back(struct lane *l)
     }
     HASH_ITER(hh, l->slots, s, tmp)
     {
-        if (s->kind != SLOT_LOCAL || s->zombie || s->spent || !s->entry || !s->entry->task)
+        if (s->kind != SLOT_LOCAL || s->zombie || s->spent || !s->entry || !(s->entry->task || s->entry->locked))
             continue;
+        if (!s->entry->task) {
+            slot_stop(l, s, true);
+            slot_zombie(l, s);
+            continue;
+        }
         touch(l, s->entry);
         slot_stop(l, s, true);
         slot_zombie(l, s);
@@ -627,9 +633,43 @@ void drain(struct lane *l)
         drained(l);
 }
 
+static void leave_task(struct lane *l, int64_t id)
+{
+    for (size_t i = 0; i < l->left_count; i++)
+        if (l->left[i] == id)
+            return;
+    if (mem_grow(&l->left, &l->left_cap, l->left_count + 1, sizeof(l->left[0])) == 0)
+        l->left[l->left_count++] = id;
+}
+
+// What was answered for a task that is locked goes with it.
+void leave_locked(struct lane *l)
+{
+    struct entry *e, *tmp;
+    l->left_count = 0;
+    HASH_ITER(hh, l->entries, e, tmp)
+    {
+        if (e->locked)
+            leave_task(l, e->id);
+        list_each(node, &e->waiting)
+        {
+            const struct lane_input *in = container_of(node, struct lane_input, link);
+            struct slot *s = in->kind == IN_ANSWER ? slot_find(l, in->answer.token) : NULL;
+            if (s)
+                slot_free(l, s);
+        }
+    }
+}
+
+void left_behind(struct lane *l, const struct turn_result *r)
+{
+    for (size_t i = 0; i < r->locked_count; i++)
+        leave_task(l, r->locked[i]);
+}
+
 void drained(struct lane *l)
 {
-    struct action a = {.kind = ACT_DRAINED};
+    struct action a = {.kind = ACT_DRAINED, .token = (int64_t)l->left_count, .id = l->left_count ? l->left[0] : 0};
     if (l->drain_waits)
         out_action(l, &a);
     l->drain_waits = false;

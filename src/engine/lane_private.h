@@ -129,6 +129,8 @@ struct lane {
     bool unheard;      // a turn was committed whose answers are lost: what it got is not known here
     bool found;        // the turn under way puts that right
     bool drain_waits;  // ACT_DRAINED is owed
+    int64_t *left;     // tasks that the lane could not give back, for somebody has them locked
+    size_t left_count, left_cap;
     // inputs
     struct list inputs, submits;      // waiting; submits apart, so that answers overtake them
     struct list barred;               // templates of which no task can be made now
@@ -267,6 +269,8 @@ void take_answers(struct lane *l, const struct turn_result *r, bool heard);
 void decide_polled(struct lane *l, struct lane_input *in);
 void maybe_poll(struct lane *l);
 void drain(struct lane *l);
+void leave_locked(struct lane *l);  // notes the tasks that others have locked, before the lane retires
+void left_behind(struct lane *l, const struct turn_result *r);  // and what the turn that did it left
 void drained(struct lane *l);
 void read_offer(struct lane *l, struct slot *s);  // asks for a foreign step's rows
 void refuse_waiting(struct lane *l, struct entry *e, const tasker_error *error);  // answers the commands that wait for it

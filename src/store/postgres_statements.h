@@ -86,7 +86,10 @@
       "free.token RETURNING d.token, d.task_id, d.workflow_step_id, d.attempt, d.deadline_us) SELECT * FROM " \
       "taken ORDER BY token") \
     X(ACTIVE_FREE, \
-      "UPDATE tasker_core_active SET lane_id = NULL WHERE lane_id = $1") \
+      "UPDATE tasker_core_active a SET lane_id = NULL FROM (SELECT o.task_id FROM tasker_core_active o WHERE " \
+      "o.lane_id = $1 " LEFT_ALONE ") f WHERE a.task_id = f.task_id") \
+    X(ACTIVE_LEFT, \
+      "SELECT task_id FROM tasker_core_active WHERE lane_id = $1 ORDER BY task_id") \
     X(OFFERS_FREE, \
       "UPDATE tasker_core_dispatch SET worker_lane = NULL, begun_at = NULL WHERE worker_lane = $1 AND " \
       "verdict IS NULL AND cancel = false") \

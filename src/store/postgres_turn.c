@@ -25,7 +25,7 @@ struct writer {
     const struct turn *turn;
     struct turn_result *ret;
     struct pipe q;
-    size_t fence, lane, taken_over, task_ids, step_ids, claim_task, claims, requests, commit;
+    size_t fence, lane, taken_over, task_ids, step_ids, claim_task, claims, requests, left, commit;
     size_t offers;  // the first of turn->want_count
     const char **names;  // of the wanted classes, in the result's arena
 };
@@ -183,11 +183,11 @@ static void ask_register(struct writer *w)
 
 static void ask_retire(struct writer *w)
 {
-    static const enum pg_statement leave[] = {PG_ACTIVE_FREE, PG_OFFERS_FREE, PG_REQUESTS_FREE, PG_LANE_DELETE};
+    static const enum pg_statement leave[] = {PG_ACTIVE_FREE, PG_OFFERS_FREE, PG_REQUESTS_FREE, PG_LANE_DELETE, PG_ACTIVE_LEFT};
     ask_fence(w);
     ask_changes(w);
     for (size_t i = 0; i < ARRAY_SIZE(leave); i++) {
-        pipe_add(&w->q, leave[i]);
+        w->left = pipe_add(&w->q, leave[i]);
         pipe_int8(&w->q, w->turn->lane);
     }
 }
@@ -259,10 +259,22 @@ static void take_requests(struct writer *w)
         w->ret->request_ids[w->ret->request_count++] = pg_int_at(r, i, 0);
 }
 
+// Without memory for it nobody is told: they are found and freed all the same.
+static void take_left(struct writer *w)
+{
+    const PGresult *r = pipe_result(&w->q, w->left);
+    size_t n = pg_rows(r);
+    w->ret->locked = n > 0 ? arena_alloc(&w->ret->arena, n * sizeof(w->ret->locked[0])) : NULL;
+    for (size_t i = 0; i < n && w->ret->locked; i++)
+        w->ret->locked[w->ret->locked_count++] = pg_int_at(r, i, 0);
+}
+
 static void take_answers(struct writer *w)
 {
     if (w->fence != NO_STATEMENT && !w->p->pooled)
         w->p->tuned_ms = lock_patience_ms(w->turn);
+    if (w->left != NO_STATEMENT)
+        take_left(w);
     if (w->fence != NO_STATEMENT)
         postgres_clock(w->p, pg_int_at(pipe_result(&w->q, w->fence), 0, 0), w->q.sent, w->q.received);
     if (w->lane != NO_STATEMENT)
@@ -452,7 +464,8 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
                        .step_ids = NO_STATEMENT,
                        .claim_task = NO_STATEMENT,
                        .claims = NO_STATEMENT,
-                       .requests = NO_STATEMENT};
+                       .requests = NO_STATEMENT,
+                       .left = NO_STATEMENT};
     reset_result(ret);
     base->went_back = false;
     pipe_init(&w.q, w.p);

@@ -112,7 +112,8 @@ struct turn_result {
     tasker_error error;        // for all but COMMITTED
     int64_t culprit;           // REFUSED: index of the change, -1: not known
     int64_t *locked;           // RETRY: tasks of the turn of which another session has rows locked, or new ones that need a
-    size_t locked_count;       // catalogue row that is, which the turn waited for in vain; without them it can be written
+    size_t locked_count;       // catalogue row that is, which the turn waited for in vain; without them it can be written.
+                               // RETIRE: tasks that another session has, which keep the lane's name until a takeover
     int64_t existing_task_id;  // REFUSED by a duplicate identity: the first task's id. A duplicate of a task of this same
                                // turn is refused without culprit and id: they are known once the first is committed
     bool spent;                // RETRY, by resolve: the turn's number and the next are used up

@@ -275,7 +275,11 @@ void rig_act(struct rig *r)
             on_holdings(r, &a);
         if (a.kind == ACT_POLL)
             on_poll(r, a.thorough);
-        r->drained += a.kind == ACT_DRAINED;
+        if (a.kind == ACT_DRAINED) {
+            r->drained++;
+            r->left = a.token;
+            r->left_first = a.id;
+        }
         blob_unref(a.blob);
         handout_free(a.handout);
     }

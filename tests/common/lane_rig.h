@@ -34,6 +34,7 @@ struct rig {
     struct told told[MAX];
     size_t told_count;
     int polls, drained;
+    int64_t left, left_first;  // tasks that were left behind then
     int dice[16];       // outcomes of the next turns, -1: the store's
     int64_t culprit;    // of those that are refused, as the index of a change
     size_t dice_count, dice_at;

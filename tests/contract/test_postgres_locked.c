@@ -224,6 +224,35 @@ static void an_impatient_turn_waits_for_a_lock_only_a_moment(void **state)
     owner_end(&o);
 }
 
+// Whose row somebody has keeps its lane's name, which nobody bears any more: the next takeover that can frees it.
+static void a_lane_that_retires_leaves_behind_what_is_locked_and_names_it(void **state)
+{
+    struct world *w = *state;
+    struct owner o, next;
+    begin_three(w, &o);
+    PGconn *person = postgres_session(w->uri);
+    postgres_run(person, "BEGIN; SELECT 1 FROM tasker_core_active WHERE task_id = 2 FOR UPDATE");
+    struct turn t = {.kind = TURN_RETIRE};
+    fill(&o, &t);
+    t.lease_us = SHORT;
+    w->a->ops->commit(w->a, &t, &o.r);
+    assert_int_equal(o.r.outcome, OUT_COMMITTED);
+    assert_int_equal(o.r.locked_count, 1);
+    assert_int_equal(o.r.locked[0], 2);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_lanes"), 0);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_active WHERE lane_id IS NULL"), 2);
+    owner_begin(&next, w->b, T0);
+    struct turn takeover = {.kind = TURN_WORK, .takeover = true};
+    assert_int_equal(owner_commit(&next, &takeover), OUT_COMMITTED);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_active WHERE lane_id IS NULL"), 2);
+    postgres_run(person, "ROLLBACK");
+    assert_int_equal(owner_commit(&next, &takeover), OUT_COMMITTED);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM tasker_core_active WHERE lane_id IS NULL"), 3);
+    PQfinish(person);
+    owner_end(&next);
+    owner_end(&o);
+}
+
 // A lane's own row is no task's.
 static void a_locked_lane_names_no_task(void **state)
 {
@@ -251,6 +280,7 @@ int main(void)
         LOCKED(new_tasks_that_need_a_locked_catalogue_row_are_named),
         LOCKED(new_tasks_go_by_locks_that_do_not_matter_to_them),
         LOCKED(an_impatient_turn_waits_for_a_lock_only_a_moment),
+        LOCKED(a_lane_that_retires_leaves_behind_what_is_locked_and_names_it),
         LOCKED(a_locked_lane_names_no_task),
     };
     contract_use(&postgres_backend);

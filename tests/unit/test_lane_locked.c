@@ -180,6 +180,76 @@ static void a_command_for_a_finished_task_that_is_locked_is_told_so(void **state
     rig_close(&r);
 }
 
+// ---- a clean stop
+
+static void tell_to_drain(struct rig *r, bool force)
+{
+    struct lane_input *in = rig_input(IN_DRAIN);
+    in->mode.force = force;
+    rig_push(r, in);
+}
+
+// What its handler answered can not be written. The others have ended or are given back.
+static void a_lane_that_must_stop_leaves_a_locked_task_behind_and_says_so(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    (void)begin(&r, ids);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    tell_to_drain(&r, false);
+    rig_pass(&r, 5 * SECOND);
+    assert_int_equal(r.drained, 0); // it may become free yet
+    tell_to_drain(&r, true);
+    rig_run(&r);
+    assert_int_equal(r.drained, 1);
+    assert_int_equal(r.left, 1);
+    assert_int_equal(r.left_first, ids[0]);
+    assert_true(r.given[1].stale);
+    assert_int_equal(rig_state(ids[1], "a"), ST_PENDING);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_lanes"), 0);
+    r.locked = 0;
+    rig_close(&r);
+}
+
+static void a_lane_that_stops_waits_for_a_locked_task_that_has_an_answer(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    (void)begin(&r, ids);
+    answer_both(&r);
+    rig_answer(&r, r.given[2].token, ANSWER_COMPLETE);
+    tell_to_drain(&r, false);
+    rig_pass(&r, 5 * SECOND);
+    r.locked = 0;
+    rig_pass(&r, 2 * SECOND);
+    assert_int_equal(r.drained, 1);
+    assert_int_equal(r.left, 0);
+    assert_int_equal(rig_state(ids[0], "a"), ST_COMPLETE);
+    rig_close(&r);
+}
+
+static void a_handler_of_a_locked_task_is_told_when_its_lane_must_stop(void **state)
+{
+    struct rig r;
+    int64_t ids[2];
+    (void)state;
+    (void)begin(&r, ids);
+    r.locked = 0;
+    rig_pass(&r, SECOND); // their starts are written
+    r.locked = ids[0];
+    tell_to_drain(&r, true);
+    rig_run(&r);
+    assert_int_equal(r.drained, 1);
+    assert_int_equal(r.left, 1);
+    assert_true(r.given[0].stale);
+    assert_true(r.given[1].stale);
+    r.locked = 0;
+    rig_close(&r);
+}
+
 // ---- a named task that somebody else has locked: no task of it can be made
 
 // Three submissions that meet the lock, the second of another template.
@@ -291,6 +361,9 @@ int main(void)
         T(a_turn_that_was_in_doubt_and_meets_a_lock_leaves_the_task_out),
         T(commands_for_a_locked_task_are_told_so),
         T(a_command_for_a_finished_task_that_is_locked_is_told_so),
+        T(a_lane_that_must_stop_leaves_a_locked_task_behind_and_says_so),
+        T(a_lane_that_stops_waits_for_a_locked_task_that_has_an_answer),
+        T(a_handler_of_a_locked_task_is_told_when_its_lane_must_stop),
         T(submissions_of_a_locked_template_wait_and_the_others_go_on),
         T(a_lock_that_lasts_costs_the_lane_a_moment_a_second),
         T(who_has_waited_for_a_locked_template_too_long_is_told_that_nothing_was_written),
