@@ -66,9 +66,16 @@ struct seen_holder {
     struct span role, application;
 };
 
+// Commits that wait for a standby (PostgreSQL); since 0: none do.
+struct seen_standby {
+    int64_t since;
+    struct span names;
+};
+
 struct explanation {
     struct seen_task task;
     struct seen_holder holder;
+    struct seen_standby standby;
     struct seen_lane *lanes;
     size_t lane_count;
     struct seen_offer *offers;

@@ -297,6 +297,14 @@ static void say_holder(const struct seen_holder *h, struct buf *text)
     buf_str(text, ", and it waits for that");
 }
 
+static void say_standby(const struct seen_standby *s, struct buf *text)
+{
+    char at[TIME_TEXT_SIZE];
+
+    buf_printf(text, "; commits wait for a synchronous standby (%.*s) since %s, and all tasks with them", TEXT(s->names),
+               iso(s->since, at));
+}
+
 static void task_sentence(const struct explanation *x, struct buf *text)
 {
     const struct seen_task *t = &x->task;
@@ -346,6 +354,8 @@ static void task_sentence(const struct explanation *x, struct buf *text)
             (int)t->crashes);
     if (x->holder.pid != 0 && t->active)
         say_holder(&x->holder, text);
+    if (x->standby.since != 0 && t->active)
+        say_standby(&x->standby, text);
 }
 
 static void write_owner(struct inquiry *a, const struct seen_lane *l)

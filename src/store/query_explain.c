@@ -84,6 +84,18 @@ static int load_holder(struct inquiry *a, struct explanation *x, tasker_error *e
     return rc < 0 ? rc : 0;
 }
 
+static int load_standby(struct inquiry *a, struct explanation *x, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = ask_by_id(a, "SELECT y.since, y.standbys FROM " STANDBY_WAIT, a->now, &rows, err);
+
+    if (rc == 0)
+        rc = rows_next(&rows, err);
+    if (rc == 1)
+        x->standby = (struct seen_standby){rows_time(&rows, 0), rows_keep(&rows, 1)};
+    return rc < 0 ? rc : 0;
+}
+
 const struct seen_lane *explain_lane(const struct explanation *x, int64_t id)
 {
     for (size_t i = 0; i < x->lane_count; i++)
@@ -273,6 +285,8 @@ int query_task_explain(struct inquiry *a, tasker_error *err)
         rc = load_offers(a, &x, err);
     if (rc == 0 && a->postgres)
         rc = load_holder(a, &x, err);
+    if (rc == 0 && a->postgres)
+        rc = load_standby(a, &x, err);
     if (rc == 0)
         rc = find_reasons(a, &x, err);
     if (rc == 0)

@@ -316,6 +316,31 @@ static int write_stuck(struct inquiry *a, tasker_error *err)
     return rc;
 }
 
+// Commits of PostgreSQL that wait for a standby, and everything with them; null: none.
+static int write_standby(struct inquiry *a, tasker_error *err)
+{
+    CLEANUP(rows_close) struct rows rows = {0};
+    int rc = a->postgres ? ask_by_id(a, "SELECT y.commits, y.since, y.standbys FROM " STANDBY_WAIT, a->now, &rows, err) : 0;
+
+    if (rc == 0 && a->postgres)
+        rc = rows_next(&rows, err);
+    if (rc < 0)
+        return rc;
+    jw_key(a->out, "standby_wait");
+    if (rc == 0) {
+        jw_null(a->out);
+        return 0;
+    }
+    jw_open(a->out, '{');
+    put_int(a, "commits", &rows, 0);
+    put_time(a, "since", &rows, 1);
+    put_text(a, "standbys", &rows, 2);
+    jw_kstr(a->out, "remedy",
+            "start the standby, or, if commits need not wait for it, ALTER SYSTEM SET synchronous_standby_names and pg_reload_conf()");
+    jw_close(a->out, '}');
+    return 0;
+}
+
 int query_health(struct inquiry *a, tasker_error *err)
 {
     struct classes classes = {0};
@@ -346,6 +371,8 @@ int query_health(struct inquiry *a, tasker_error *err)
         rc = write_set_aside(a, err);
     if (rc == 0)
         rc = write_stuck(a, err);
+    if (rc == 0)
+        rc = write_standby(a, err);
     jw_close(a->out, '}');
     return rc;
 }

@@ -50,6 +50,14 @@
     "> 0 OR s.wait_event_type = 'Client') AND extract(epoch FROM s.xact_start) * 1000000 < $1 - " \
     OTHER_SESSIONS_PATIENCE_US " END"
 
+// FROM: the commits, one row if any, that have waited longer than a working standby takes. $1 is the time of the database.
+// Waits of other roles are seen only with pg_read_all_stats.
+#define STANDBY_PATIENCE_US "2000000"
+#define STANDBY_WAIT \
+    "(SELECT count(*) AS commits, min(s.query_start) AT TIME ZONE 'UTC' AS since, current_setting('synchronous_standby_names') " \
+    "AS standbys FROM pg_stat_activity s WHERE s.datname = current_database() AND s.wait_event = 'SyncRep' AND extract(epoch " \
+    "FROM s.query_start) * 1000000 < $1 - " STANDBY_PATIENCE_US ") y WHERE y.commits > 0"
+
 // May our role end the session s? Asked beforehand, because one that it may not would undo the whole statement.
 #define STUCK_MAY_END \
     "((pg_has_role(s.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) AND ((SELECT rolsuper FROM " \

@@ -356,6 +356,41 @@ static void health_names_a_person_who_holds_rows_of_tasks(void **state)
     PQfinish(reader);
 }
 
+// The standby is none that exists, so the commit waits until it is no longer asked for.
+static void health_and_explain_say_that_commits_wait_for_a_standby(void **state)
+{
+    static const char names[] = "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting = 'nobody'";
+    struct world *w = *state;
+    put_tasks(w, 1);
+    PGconn *c = postgres_session(w->uri), *admin = postgres_session(w->uri);
+    postgres_run(admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    postgres_run(admin, "SELECT pg_reload_conf()");
+    wait_until(w, names, 1);
+    assert_int_equal(PQsendQuery(c, "UPDATE tasker_tasks SET reason = reason"), 1);
+    wait_until(w, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", 1);
+    int64_t now = server_time(w);
+    char *text = ask_health(w->b, now - SECOND);
+    assert_string_equal(pick(text, "standby_wait"), "null"); // every commit waits for a moment
+    free(text);
+    text = ask_health(w->b, now + 3 * SECOND);
+    assert_string_equal(pick(text, "standby_wait.commits"), "1");
+    assert_string_equal(pick(text, "standby_wait.standbys"), "nobody");
+    assert_non_null(strstr(pick(text, "standby_wait.remedy"), "synchronous_standby_names"));
+    assert_string_equal(pick(text, "stuck_sessions"), "[]");
+    free(text);
+    text = ask_store(w->b, "task.explain", "{\"task_id\":1}", now + 3 * SECOND);
+    assert_non_null(strstr(pick(text, "explanation"), "; commits wait for a synchronous standby (nobody) since 2"));
+    free(text);
+    postgres_run(admin, "ALTER SYSTEM RESET synchronous_standby_names");
+    postgres_run(admin, "SELECT pg_reload_conf()");
+    PQclear(PQgetResult(c));
+    text = ask_health(w->b, now + 3 * SECOND);
+    assert_string_equal(pick(text, "standby_wait"), "null");
+    free(text);
+    PQfinish(c);
+    PQfinish(admin);
+}
+
 // How long it has been so is not for our role to see; that a task waits for it is.
 static void health_names_a_person_of_another_role(void **state)
 {
@@ -397,6 +432,7 @@ int main(void)
         STOPPED(health_names_a_session_that_our_role_may_not_end),
         STOPPED(health_names_a_program_that_was_stopped_in_another_transaction),
         STOPPED(health_names_a_person_who_holds_rows_of_tasks),
+        STOPPED(health_and_explain_say_that_commits_wait_for_a_standby),
         STOPPED(health_names_a_person_of_another_role),
     };
     contract_use(&postgres_backend);

@@ -127,6 +127,11 @@ engines_are_late()
     "$tasker" health --db "$uri" --json >"$work/said" && grep -q '"alive":false' "$work/said" && ! grep -q '"alive":true' "$work/said"
 }
 
+standby_is_named()
+{
+    "$tasker" health --db "$uri" --json >"$work/said" && grep -q '"standby_wait":{"commits":[1-9]' "$work/said"
+}
+
 # drive NAME [idle]: one more driver.
 drive()
 {
@@ -572,6 +577,7 @@ standby_away()
     eventually "the engine says that the database does not answer" says "still trying: the database does not answer"
     eventually "engine.status says how long" waits_for 3000
     eventually "health says that the engines' leases are over" engines_are_late
+    eventually "health says what is waited for" standby_is_named
     "$top/tools/postgres" start "$standby" >/dev/null
     eventually "the engine says that it goes on" says "the database is back"
     end "$server" nothing
