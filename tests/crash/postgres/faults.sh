@@ -21,7 +21,7 @@ PATH=$(cd "$(dirname "$tasker")/tests" && pwd):$PATH
 uri=$(echo "$TASKER_TEST_POSTGRESQL" | sed 's,/postgres?,/crash?,')
 work=$(mktemp -d)
 export RUNS="$work/runs"
-: >"$RUNS" && : >"$work/stops" && : >"$work/confirmed"
+: >"$RUNS" && : >"$work/stops" && : >"$work/confirmed" && : >"$work/engines"
 names="e1 e2 e3 worker client"
 round=0
 fault="nothing yet"
@@ -40,13 +40,21 @@ trap 'exit 130' INT TERM
 
 ok() { echo "ok - $1"; }
 
+# What all have said and written, the rows and the server's log, in a folder beside the build's programs.
+keep()
+{
+    kept=$(cd "$(dirname "$tasker")" && pwd)/failed/faults.$seed
+    mkdir -p "$kept" && cp "$server/log" "$work"/* "$kept"
+    "$(dirname "$psql")/pg_dump" -d "$uri" >"$kept/rows.dump"
+    echo "all of it: $kept"
+}
+
 # Ends the test, with all that may explain it.
 give_up()
 {
     echo "not ok - $1"
     {
         echo "round $round of $rounds: $fault"
-        echo "again: SEED=$seed ROUNDS=$rounds tools/postgres run tests/crash/postgres/faults.sh"
         sql "SELECT s.task_id, x.* FROM tasker_workflow_step_transitions x JOIN tasker_workflow_steps s USING (workflow_step_id)
              WHERE x.to_state = 'error' AND x.most_recent ORDER BY x.id DESC LIMIT 5"
         sql "SELECT task_id, lane_id, crashes, suspect FROM tasker_core_active ORDER BY 1 LIMIT 10"
@@ -60,6 +68,10 @@ give_up()
         done
         echo "the server:"
         tail -n 15 "$server/log"
+        keep
+        # The last lines are those that are looked at first.
+        echo "$1 (round $round of $rounds: $fault)"
+        echo "again: SEED=$seed ROUNDS=$rounds tools/postgres run tests/crash/postgres/faults.sh"
     } 2>&1 | sed 's/^/# /'
     exit 1
 }
@@ -83,6 +95,7 @@ start()
     client) crash-part submit "$uri&application_name=$1" "$1" "$work/confirmed" ;;
     esac >>"$work/$1.last" 2>&1 </dev/null &
     eval "pid_$1=$!"
+    case $1 in e*) echo "$! $1" >>"$work/engines" ;; esac
 }
 
 # bury NAME: forgets a process that has ended, and sets `status`.
@@ -119,9 +132,21 @@ until_true()
     done
 }
 
+# working NAME: waits until it listens to signals: one that was started a moment ago dies of them.
+working()
+{
+    limit=$(($(date +%s) + 90))
+    until grep -q started "$work/$1.last"; do
+        supervise
+        [ "$(date +%s)" -lt "$limit" ] || give_up "$1 does not start in 90 s"
+        sleep 0.03
+    done
+}
+
 # stop_all NAME...: a clean end of each.
 stop_all()
 {
+    for one_of_all; do working "$one_of_all"; done
     for name; do eval "kill \$pid_$name"; done
     for name; do
         eval "pid=\$pid_$name"
@@ -218,7 +243,7 @@ $(sed 's/^/# /' "$work/out")"
     until_true "all tasks come to their ends" "SELECT NOT EXISTS (SELECT 1 FROM tasker_core_active)"
     for task in $(sql "$set_aside"); do
         aside=$((aside + 1))
-        "$tasker" retry "$task" --db "$uri" >"$work/out" 2>&1 || give_up "task $task is taken up again: $(cat "$work/out")"
+        take_up "$task"
     done
     until_true "all tasks come to their ends" "SELECT NOT EXISTS (SELECT 1 FROM tasker_core_active)"
     wrong=$(check_rows)
@@ -227,6 +252,15 @@ $(echo "$wrong" | sed 's/^/# /')"
     living="SELECT process FROM tasker_core_lanes"
     for name in e1 e2 e3 worker; do eval "living=\"\$living EXCEPT SELECT process FROM tasker_core_lanes WHERE process LIKE '\$pid_$name/%'\""; done
     until_true "only processes that live have lanes" "SELECT NOT EXISTS ($living)"
+}
+
+# An operator who is told that the task is busy (75) tries again.
+take_up()
+{
+    limit=$(($(date +%s) + 90))
+    until "$tasker" retry "$1" --db "$uri" >"$work/out" 2>&1; do
+        [ $? -eq 75 ] && [ "$(date +%s)" -lt "$limit" ] || give_up "task $1 is taken up again: $(cat "$work/out")"
+    done
 }
 
 do_round()

@@ -2,8 +2,8 @@
 # rows.sh - sourced by faults.sh: what must be true of the rows, and of the runs that the programs have written down,
 # whatever has happened, once every submitted task is at its end.
 #
-# runs and stops are tables of a session, filled from the files: a run has begun at a time, by a process; a process stood
-# still from a time to a time. They are compared with the moment at which a success was committed, which the server
+# runs, stops and engines are tables of a session, filled from the files: a run has begun at a time, by a process; a process
+# stood still from a time to a time; a process was the engine of that name. They are compared with the moment at which a success was committed, which the server
 # keeps (track_commit_timestamp); all of it is one clock.
 TASKS="tasker_task_transitions"
 STEPS="tasker_workflow_step_transitions"
@@ -13,12 +13,14 @@ CREATE TEMP TABLE runs (key text, attempt integer, process integer, at numeric, 
 \\copy runs (key, attempt, process, at) FROM '$work/runs' WITH (DELIMITER ' ')
 CREATE TEMP TABLE stops (process integer, begun numeric, ended numeric);
 \\copy stops FROM '$work/stops' WITH (DELIMITER ' ')
+CREATE TEMP TABLE engines (process integer, name text);
+\\copy engines FROM '$work/engines' WITH (DELIMITER ' ')
 UPDATE runs SET at = at / 1000, task = split_part(key, '/', 2)::bigint;
 UPDATE runs r SET step = s.workflow_step_id FROM tasker_workflow_steps s JOIN tasker_named_steps n
     ON n.named_step_id = s.named_step_id WHERE s.task_id = r.task AND n.name = split_part(r.key, '/', 3);
 UPDATE stops SET begun = begun / 1000, ended = ended / 1000;
-CREATE TEMP TABLE successes AS SELECT workflow_step_id AS step, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000 AS at
-    FROM $STEPS WHERE to_state = 'complete'"
+CREATE TEMP TABLE successes AS SELECT workflow_step_id AS step, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000 AS at,
+    metadata ->> 'engine' AS engine FROM $STEPS WHERE to_state = 'complete'"
 
 # none NAME SQL: passes when the query finds no row. All of them are one session, so they are collected first.
 none()
@@ -50,10 +52,13 @@ collect_rows()
     none "every success was a run" \
         "SELECT step FROM successes s WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.step = s.step AND r.at < s.at)"
     # A process that was stopped between taking a step and running it may run it when it wakes; nothing can prevent that,
-    # and nothing of it is recorded. So a success committed since it was stopped does not count against its next runs.
+    # and nothing of it is recorded. So a success committed since it was stopped does not count against its next runs. On a
+    # busy machine an engine may get no processor for longer than its lease, which is the same, but nobody knows when it
+    # was: so the success that another engine has committed a moment before does not count against it either.
     none "no run began after a success was committed" \
         "SELECT r.*, s.at AS success, r.at - s.at AS after FROM runs r JOIN successes s ON s.step = r.step WHERE r.at > s.at AND NOT EXISTS (
-         SELECT 1 FROM stops p WHERE p.process = r.process AND p.begun < s.at AND r.at BETWEEN p.ended AND p.ended + 5000000)"
+         SELECT 1 FROM stops p WHERE p.process = r.process AND p.begun < s.at AND r.at BETWEEN p.ended AND p.ended + 5000000)
+         AND NOT EXISTS (SELECT 1 FROM engines e WHERE e.process = r.process AND e.name <> s.engine AND r.at < s.at + 5000000)"
     none "what may be started once ran once" \
         "SELECT r.step, count(*) FROM runs r JOIN tasker_workflow_steps s ON s.workflow_step_id = r.step
          WHERE NOT s.retryable GROUP BY r.step HAVING count(*) > 1"
