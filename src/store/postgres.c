@@ -39,8 +39,8 @@ static const struct {
     const char *remedy;
 } error_codes[] = {
     {"40", TASKER_E_BUSY, NULL},
-    {"55P03", TASKER_E_BUSY, NULL},
-    {"57014", TASKER_E_BUSY, NULL},
+    {"55P03", TASKER_E_BUSY, "end the session that holds the lock, or wait for its end"},
+    {"57014", TASKER_E_BUSY, "if it took too long: raise statement_timeout of the role or of the database"},
     {"26000", TASKER_E_BUSY, NULL},
     {"42P05", TASKER_E_BUSY, NULL},
     {"23", TASKER_E_CONFLICT, NULL},

@@ -281,12 +281,22 @@ static int wrong_version(const struct postgres *p, int version, tasker_error *er
     return TASKER_E_SCHEMA;
 }
 
+// A transaction that takes its time, waits for other migrations as long as they take, and then sees what they have made,
+// whatever the settings of the role. Only for a lock of somebody's tables it waits no longer than the role wants to.
+static const char begin_text[] =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config(name, '0', true) FROM pg_settings "
+    "WHERE name IN ('statement_timeout', 'transaction_timeout', 'lock_timeout'); "
+    "SELECT set_config('quote_all_identifiers', 'off', true)";
+static const char locked_text[] = "SET LOCAL lock_timeout TO DEFAULT";
+
 static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker_error *err)
 {
     struct migration m = {.p = p, .err = err};
-    int rc = run(p, "BEGIN", err);
+    int rc = run(p, begin_text, err);
     if (rc == 0)
         rc = run(p, lock_text, err);
+    if (rc == 0)
+        rc = run(p, locked_text, err);
     if (rc == 0)
         rc = read_version(p, ret_from, err);
     if (rc == 0 && *ret_from > STORE_SCHEMA_VERSION)
@@ -410,7 +420,7 @@ static int compare(struct postgres *p, struct buf *out, tasker_error *err)
 
 static int check(struct postgres *p, struct buf *out, tasker_error *err)
 {
-    int rc = run(p, "BEGIN", err);
+    int rc = run(p, begin_text, err);
     if (rc == 0)
         rc = compare(p, out, err);
     if (run(p, "ROLLBACK", NULL) < 0)
