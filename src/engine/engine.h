@@ -69,6 +69,8 @@ struct submission {
     uint8_t priority;
     bool named_here;       // a duplicate can only be the task itself, from a turn that was committed unheard
     bool return_existing;  // a duplicate gives the first task's id as success
+    int64_t task_id;       // the task that the turn under way makes of it
+    int64_t doubted_id;    // that one, in the last turn whose outcome was unknown: a duplicate with this id is the task itself
     int64_t barred_at;     // since when the lane keeps it aside, for a lock of somebody else; 0: it does not
     bool tries_lock;       // it is in a turn that finds out whether the lock is gone
 };

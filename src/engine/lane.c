@@ -442,7 +442,7 @@ static bool refuse_input(struct lane *l, struct lane_input *in, const struct tur
     struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = r->error};
     if (in->kind == IN_SUBMIT && r->existing_task_id != 0) {
         a.id = r->existing_task_id;
-        if (in->submit.return_existing || in->submit.named_here)
+        if (in->submit.return_existing || in->submit.named_here || in->submit.doubted_id == a.id)
             a.error.code = 0;
     }
     if (in->ticket)
@@ -489,7 +489,13 @@ static void on_refused(struct lane *l, int64_t now, const struct turn_result *r)
 static void on_unknown(struct lane *l, int64_t now, const struct turn_result *r)
 {
     l->unknown = true;
-    list_each(node, &l->turn_inputs) container_of(node, struct lane_input, link)->doubtful = true;
+    list_each(node, &l->turn_inputs)
+    {
+        struct lane_input *in = container_of(node, struct lane_input, link);
+        in->doubtful = true;
+        if (in->kind == IN_SUBMIT)
+            in->submit.doubted_id = in->submit.task_id;
+    }
     list_each(node, &l->asking) container_of(node, struct lane_input, link)->doubtful = true;
     on_retry(l, now, r);
 }

@@ -75,6 +75,7 @@ static bool decide_submit(struct lane *l, struct lane_input *in)
         task_free(t);
         return true;
     }
+    s->task_id = t->id;
     e->task = t;
     t->entry = e;
     e->fresh = true;

@@ -145,6 +145,84 @@ static void a_claim_for_a_command_whose_answer_is_lost_is_made_again(void **stat
     rig_close(&r);
 }
 
+// A turn with a submission under an identity of the caller's own; its row is there when `written`, its answer is lost.
+static size_t submit_unheard(struct rig *r, bool written)
+{
+    const struct turn *turn = NULL;
+    struct template *t = rig_template(HEAD("unheard_twin") STEP("a", "A", ""));
+    (void)rig_one_task(r, t, 1);
+    struct lane_input *in = rig_input(IN_SUBMIT);
+    in->ticket = &r->told[r->told_count];
+    in->submit.tpl = template_ref(t);
+    in->submit.context = blob_new("{}", 2);
+    (void)snprintf(in->submit.identity, sizeof(in->submit.identity), "order-7");
+    rig_push(r, in);
+    for (int i = 0; i < 50; i++) {
+        turn = lane_step(r->lane, rig_now);
+        rig_act(r);
+        if (turn && !list_empty(&r->lane->turn_inputs))
+            break;
+        if (turn) { // it takes ids first
+            rig_commit(r, turn);
+            lane_outcome(r->lane, rig_now, &r->result);
+        }
+    }
+    assert_false(list_empty(&r->lane->turn_inputs));
+    if (written)
+        rig_commit(r, turn);
+    turn_result_done(&r->result);
+    r->result.outcome = OUT_UNKNOWN;
+    lane_outcome(r->lane, rig_now, &r->result);
+    return r->told_count++;
+}
+
+// Meanwhile another engine has taken its tasks.
+static void lose_lane(struct rig *r)
+{
+    rig_sql("UPDATE tasker_core_active SET lane_id = NULL");
+    rig_sql("DELETE FROM tasker_core_lanes");
+    r->result.outcome = OUT_FENCED;
+    lane_outcome(r->lane, rig_now, &r->result);
+    rig_pass(r, 2 * SECOND);
+}
+
+#define TWINS "SELECT count(*) FROM tasker_tasks WHERE identity_hash = 'order-7'"
+
+static void a_submission_that_was_committed_unheard_by_a_lane_that_is_lost_is_told_its_id(void **state)
+{
+    (void)state;
+    struct rig r;
+    size_t n = submit_unheard(&r, true);
+    lose_lane(&r);
+    assert_true(r.told[n].answered);
+    assert_int_equal(r.told[n].code, 0);
+    assert_int_equal(r.told[n].id, rig_count("SELECT task_id FROM tasker_tasks WHERE identity_hash = 'order-7'"));
+    assert_int_equal(rig_count(TWINS), 1);
+    rig_close(&r);
+}
+
+static void a_submission_that_was_in_doubt_and_whose_identity_another_has_taken_is_a_duplicate(void **state)
+{
+    (void)state;
+    struct rig r, other;
+    size_t n = submit_unheard(&r, false);
+    rig_open(&other, "2/2");
+    struct lane_input *in = rig_input(IN_SUBMIT);
+    in->ticket = &other.told[other.told_count++];
+    in->submit.tpl = template_ref(rig_templates[0]);
+    in->submit.context = blob_new("{}", 2);
+    (void)snprintf(in->submit.identity, sizeof(in->submit.identity), "order-7");
+    rig_push(&other, in);
+    rig_run(&other);
+    assert_int_equal(other.told[0].code, 0);
+    lose_lane(&r);
+    assert_int_equal(r.told[n].code, TASKER_E_DUPLICATE);
+    assert_int_equal(r.told[n].id, other.told[0].id);
+    assert_int_equal(rig_count(TWINS), 1);
+    rig_close(&other);
+    rig_close(&r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
 
 int main(void)
@@ -153,6 +231,8 @@ int main(void)
         T(a_lane_that_did_not_hear_what_it_got_finds_out_and_keeps_its_handlers),
         T(an_offer_that_was_taken_unheard_is_given_back_and_run),
         T(a_claim_for_a_command_whose_answer_is_lost_is_made_again),
+        T(a_submission_that_was_committed_unheard_by_a_lane_that_is_lost_is_told_its_id),
+        T(a_submission_that_was_in_doubt_and_whose_identity_another_has_taken_is_a_duplicate),
     };
     return cmocka_run_group_tests_name("lane_unheard", tests, NULL, NULL);
 }
