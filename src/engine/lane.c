@@ -325,7 +325,7 @@ static void on_committed(struct lane *l, int64_t now, const struct turn_result *
         drained(l);
         return;
     }
-    bool heard = !l->unknown || !turn_asks(&l->turn);
+    bool heard = !l->unknown || (!turn_asks(&l->turn) && list_empty(&l->asking));
     finish_turn(l, now);
     take_answers(l, r, heard);
     l->unheard = l->unheard || !heard;

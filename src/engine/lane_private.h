@@ -302,6 +302,7 @@ void let_all_in(struct lane *l);
 
 // ---- lane_request.c
 void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_error *error, struct blob *result);
+struct span request_body(struct lane *l, const struct lane_input *in);  // what its row says; lives as long as the turn
 void request_others(struct lane *l);                                    // writes the requests that wait
 void take_request(struct lane *l, const struct poll_request *r);        // of another lane
 void take_answer(struct lane *l, const struct poll_answer *answer);     // to one of ours

@@ -39,7 +39,7 @@ void answer_command(struct lane *l, struct lane_input *in, int rc, const tasker_
     blob_unref(result);
 }
 
-static struct span request_body(struct lane *l, const struct lane_input *in)
+struct span request_body(struct lane *l, const struct lane_input *in)
 {
     struct buf b;
     buf_init(&b, (size_t)1 << 30);

@@ -188,6 +188,35 @@ int postgres_poll(struct store *base, const struct poll_want *want, int64_t now,
     return rc;
 }
 
+static bool hold_number(struct arena *arena, int64_t **list, size_t *count, const PGresult *r, size_t row)
+{
+    int64_t *place = arena_push(arena, list, count, sizeof(*place));
+    if (place)
+        *place = pg_int_at(r, row, 1);
+    return place != NULL;
+}
+
+static bool hold_task(struct holdings *h, const PGresult *r, size_t row)
+{
+    return hold_number(&h->arena, &h->tasks, &h->task_count, r, row);
+}
+
+static bool hold_offer(struct holdings *h, const PGresult *r, size_t row)
+{
+    return hold_number(&h->arena, &h->offers, &h->offer_count, r, row);
+}
+
+static bool hold_request(struct holdings *h, const PGresult *r, size_t row)
+{
+    struct poll_request *q = arena_push(&h->arena, &h->requests, &h->request_count, sizeof(*q));
+    struct span body = pg_span_at(r, row, 3);
+    if (q)
+        *q = (struct poll_request){pg_int_at(r, row, 1), pg_int_at(r, row, 2), {arena_dup(&h->arena, body.p, body.len), body.len}};
+    return q && q->body.p;
+}
+
+static bool (*const hold[])(struct holdings *h, const PGresult *r, size_t row) = {hold_task, hold_offer, hold_request};
+
 int postgres_holdings(struct store *base, int64_t lane, struct holdings *ret, tasker_error *err)
 {
     struct pipe q;
@@ -198,14 +227,8 @@ int postgres_holdings(struct store *base, int64_t lane, struct holdings *ret, ta
     pipe_int8(&q, lane);
     int rc = pipe_run(&q, "what the lane has could not be read", err);
     const PGresult *r = rc == 0 ? pipe_result(&q, at) : NULL;
-    for (size_t i = 0; r && i < pg_rows(r) && !failed; i++) {
-        bool task = pg_bool_at(r, i, 0);
-        int64_t *place = arena_push(&ret->arena, task ? &ret->tasks : &ret->offers,
-                                    task ? &ret->task_count : &ret->offer_count, sizeof(*place));
-        failed = !place;
-        if (place)
-            *place = pg_int_at(r, i, 1);
-    }
+    for (size_t i = 0; r && i < pg_rows(r) && !failed; i++)
+        failed = !hold[pg_int_at(r, i, 0)](ret, r, i);
     if (failed)
         rc = err_nomem(err);
     pipe_done(&q);

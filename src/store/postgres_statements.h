@@ -262,8 +262,9 @@
     X(SILENCED, \
       SILENCED_TRIGGER) \
     X(HOLDINGS, \
-      "SELECT true, task_id FROM tasker_core_active WHERE lane_id = $1 UNION ALL SELECT false, token FROM " \
-      "tasker_core_dispatch WHERE worker_lane = $1 AND verdict IS NULL") \
+      "SELECT 0, task_id, NULL::bigint, NULL::text FROM tasker_core_active WHERE lane_id = $1 UNION ALL SELECT 1, " \
+      "token, NULL, NULL FROM tasker_core_dispatch WHERE worker_lane = $1 AND verdict IS NULL UNION ALL SELECT 2, " \
+      "request_id, task_id, body FROM tasker_core_requests WHERE asker_lane = $1 ORDER BY 1, 2") \
     X(FREE_LOCKS, \
       "SELECT pg_terminate_backend(s.pid) FROM " STUCK_SESSIONS " WHERE " STUCK_MAY_END)
 

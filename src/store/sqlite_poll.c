@@ -71,23 +71,28 @@ static int look_at_lanes(struct look *k)
     return q.rc;
 }
 
-static int look_for_requests(struct look *k)
+static int list_requests(struct sqlite *s, enum sqlite_statement id, int64_t lane, struct arena *arena,
+                         struct poll_request **list, size_t *count)
 {
     struct sql q;
-    sql_start(&q, k->s, SQL_POLL_REQUESTS);
-    sql_int(&q, k->want->lane);
+    sql_start(&q, s, id);
+    sql_int(&q, lane);
     while (sql_row(&q)) {
-        struct poll_request *r =
-            arena_push(&k->ret->arena, &k->ret->requests, &k->ret->request_count, sizeof(*r));
+        struct poll_request *r = arena_push(arena, list, count, sizeof(*r));
         if (!r) {
             q.rc = SQLITE_NOMEM;
             continue;
         }
         r->request_id = sql_int_at(&q, 0);
         r->task_id = sql_int_at(&q, 1);
-        r->body = sql_keep(&q, &k->ret->arena, 2);
+        r->body = sql_keep(&q, arena, 2);
     }
     return q.rc;
+}
+
+static int look_for_requests(struct look *k)
+{
+    return list_requests(k->s, SQL_POLL_REQUESTS, k->want->lane, &k->ret->arena, &k->ret->requests, &k->ret->request_count);
 }
 
 static int look_for_answer(struct look *k, int64_t request_id)
@@ -243,6 +248,8 @@ int sqlite_holdings(struct store *base, int64_t lane, struct holdings *ret, task
     int rc = list_numbers(s, SQL_HELD_TASKS, lane, &ret->arena, &ret->tasks, &ret->task_count);
     if (rc == SQLITE_OK)
         rc = list_numbers(s, SQL_HELD_OFFERS, lane, &ret->arena, &ret->offers, &ret->offer_count);
+    if (rc == SQLITE_OK)
+        rc = list_requests(s, SQL_HELD_REQUESTS, lane, &ret->arena, &ret->requests, &ret->request_count);
     if (rc != SQLITE_OK)
         code = sqlite_fail(s, rc, "what the lane has could not be read", err);
     sqlite_read_end(s);

@@ -182,6 +182,8 @@
     X(HELD_TASKS, "SELECT task_id FROM tasker_core_active WHERE lane_id = ?")                      \
     X(HELD_OFFERS,                                                                                 \
       "SELECT token FROM tasker_core_dispatch WHERE worker_lane = ? AND verdict IS NULL")          \
+    X(HELD_REQUESTS, "SELECT request_id, task_id, body FROM tasker_core_requests WHERE asker_lane = ? " \
+                     "ORDER BY request_id")                                                        \
     X(POLL_STILL_OURS, "SELECT 1 FROM tasker_core_dispatch WHERE token = ? AND worker_lane = ?")   \
     X(POLL_STRANDED,                                                                               \
       "WITH RECURSIVE owner(lane) AS (SELECT min(lane_id) FROM tasker_core_active WHERE lane_id "  \

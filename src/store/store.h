@@ -202,7 +202,8 @@ struct holdings {
     struct arena arena;
     int64_t *tasks;   // it owns them
     int64_t *offers;  // tokens of foreign offers that it has taken and not answered
-    size_t task_count, offer_count;
+    struct poll_request *requests;  // that it has asked, in that order
+    size_t task_count, offer_count, request_count;
 };
 void holdings_init(struct holdings *h);
 void holdings_done(struct holdings *h);

@@ -187,7 +187,7 @@ static void a_released_offer_is_free_again(void **state)
     stage_end(&g);
 }
 
-// What a lane has by the rows is its tasks, and the offers of others that it took and did not answer.
+// What a lane has by the rows is its tasks, the offers of others that it took and did not answer, and what it asked.
 static void the_rows_tell_what_a_lane_has(void **state)
 {
     struct world *w = *state;
@@ -199,14 +199,24 @@ static void the_rows_tell_what_a_lane_has(void **state)
     assert_int_equal(take(&g.x, "A", 2), 2);
     assert_int_equal(take(&g.y, "A", 1), 1);
     assert_int_equal(tell(&g.x, CH_OFFER_ANSWER, 101, "\"done\""), OUT_COMMITTED);
+    struct script s = {0};
+    struct change *c = script_add(&s, CH_REQUEST_INSERT);
+    c->request.task_id = 1;
+    c->request.body = SPAN("{\"command\":\"task.cancel\"}");
+    assert_int_equal(owner_write(&g.x, &s), OUT_COMMITTED);
+    int64_t asked = g.x.r.request_ids[0];
     assert_int_equal(w->b->ops->holdings(w->b, g.x.lane, &h, &err), 0);
+    assert_int_equal(h.request_count, 1);
+    assert_int_equal(h.requests[0].request_id, asked);
+    assert_int_equal(h.requests[0].task_id, 1);
+    assert_span(h.requests[0].body, "{\"command\":\"task.cancel\"}");
     assert_int_equal(h.task_count, 0);
     assert_int_equal(h.offer_count, 1);
     assert_int_equal(h.offers[0], 102);
     assert_int_equal(w->a->ops->holdings(w->a, g.owner.lane, &h, &err), 0);
     assert_int_equal(h.task_count, 1);
     assert_int_equal(h.tasks[0], 1);
-    assert_int_equal(h.offer_count, 0);
+    assert_int_equal(h.offer_count + h.request_count, 0);
     assert_int_equal(w->a->ops->holdings(w->a, 987654, &h, &err), 0);
     assert_int_equal(h.task_count + h.offer_count, 0);
     holdings_done(&h);

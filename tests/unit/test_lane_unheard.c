@@ -145,6 +145,42 @@ static void a_claim_for_a_command_whose_answer_is_lost_is_made_again(void **stat
     rig_close(&r);
 }
 
+static bool got_request(const struct turn_result *result)
+{
+    return result->request_count > 0;
+}
+
+// The owner answers at once; who asked has to know under which number.
+static void a_command_for_anothers_task_that_was_written_unheard_is_answered_when_its_owner_answers(void **state)
+{
+    (void)state;
+    struct rig r, door;
+    int64_t id = rig_one_task(&r, rig_template(HEAD("unheard_request") STEP("a", "B", "")), 1), other;
+    size_t second = rig_submit(&r, rig_templates[0]);
+    rig_run(&r);
+    other = r.told[second].id;
+    rig_open(&door, "2/2");
+    size_t gone = rig_command(&door, CMD_TASK_CANCEL, other, NULL, "of somebody who gives up");
+    size_t n = rig_command(&door, CMD_TASK_CANCEL, id, NULL, "no longer wanted");
+    size_t late = rig_command(&door, CMD_TASK_CANCEL, other, NULL, "me too");
+    lose_an_answer(&door, got_request);
+    for (int i = 0; i < 6; i++) {
+        rig_pass(&r, SECOND / 2);
+        rig_pass(&door, SECOND / 2);
+    }
+    assert_true(door.told[n].answered);
+    assert_int_equal(door.told[n].code, 0);
+    assert_int_equal(rig_state(id, NULL), ST_CANCELLED);
+    assert_true(door.told[gone].answered);
+    assert_int_equal(door.told[gone].code, 0);
+    assert_true(door.told[late].answered);
+    assert_int_equal(door.told[late].code, TASKER_E_STATE); // it is cancelled already
+    rig_pass(&door, 40 * SECOND);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_requests"), 0);
+    rig_close(&door);
+    rig_close(&r);
+}
+
 // A turn with a submission under an identity of the caller's own; its row is there when `written`, its answer is lost.
 static size_t submit_unheard(struct rig *r, bool written)
 {
@@ -231,6 +267,7 @@ int main(void)
         T(a_lane_that_did_not_hear_what_it_got_finds_out_and_keeps_its_handlers),
         T(an_offer_that_was_taken_unheard_is_given_back_and_run),
         T(a_claim_for_a_command_whose_answer_is_lost_is_made_again),
+        T(a_command_for_anothers_task_that_was_written_unheard_is_answered_when_its_owner_answers),
         T(a_submission_that_was_committed_unheard_by_a_lane_that_is_lost_is_told_its_id),
         T(a_submission_that_was_in_doubt_and_whose_identity_another_has_taken_is_a_duplicate),
     };
