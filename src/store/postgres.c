@@ -215,6 +215,7 @@ static bool set_up(struct postgres *p)
     PQclear(r);
     if (!ok || (!p->pooled && !plain(p->conn, DIRECT_SESSION)))
         return false;
+    postgres_learn_history(p, standby);
     p->listening = !p->pooled && !standby && p->notify && !p->read_only;
     p->heard = p->listening; // what was said meanwhile was missed
     return !p->listening || plain(p->conn, "LISTEN " CHANNEL);

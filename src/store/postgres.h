@@ -6,6 +6,7 @@
 //     postgres_statements.h every statement that is sent more than once: name, text
 //     postgres_schema*.c    the tables, the functions, versions, migration, drift
 //     postgres_turn.c       commit and resolve: the fence, takeover, claims, ids, outcomes
+//     postgres_history.c    failovers and restored backups: ids that are lost are not given again
 //     postgres_change.c     changes sorted into one array statement per kind
 //     postgres_locked.c     which tasks have rows that somebody else has locked
 //     postgres_poll.c, postgres_load.c, postgres_template.c   reading
@@ -38,6 +39,10 @@ struct postgres {
     char database_id[UUID_TEXT_SIZE];
     int64_t clock_offset;  // time of the database minus the monotonic clock
     bool clock_known, heard;  // heard: a notification came since `changed` was asked
+    char history[64];      // of the connection's database, "" not known
+    char written[64];      // in which the last turn was committed
+    uint64_t session;      // number of the connection
+    bool follows, followed;  // its history is looked at before ids are taken; it was, on this connection
     int64_t tried_at, hinted_at, freed_at;  // monotonic
     int64_t backoff_us;    // before the next try to connect; 0: at once
     tasker_error trouble;  // of the last try
@@ -82,6 +87,8 @@ struct pipe {
     struct buf data;    // their bytes, one behind the other
     int array_type;     // enum pg_type of the array that is being filled
     bool failed;
+    bool bound;         // sent on the connection with this number only: whoever built it knew that one
+    uint64_t session;
     int64_t patience_us;  // without a byte from the server the connection counts as lost; 30 s unless set
     size_t failed_at;   // after pipe_run < 0: the first statement that failed; count: the connection
     char sqlstate[6];   // of that, "" for the connection's own trouble
@@ -136,6 +143,16 @@ int postgres_migrate(struct store *base, const struct migrate_options *options, 
                      tasker_error *err) CHECKED;
 void postgres_commit(struct store *base, const struct turn *turn, struct turn_result *ret);
 enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err);
+// postgres_learn_history asks a new connection which history its database has. A standby can not tell yet.
+void postgres_learn_history(struct postgres *p, bool standby);
+// postgres_follow queues what has to come before the first ids that are taken of a history, unless it is known to be that of
+// the last ones. True: postgres_wrote is to be told when that was committed.
+bool postgres_follow(struct pipe *q, bool takes_ids);
+void postgres_wrote(struct postgres *p, bool followed);
+// postgres_skip_ids leaves out ids that may be lost, at once.
+int postgres_skip_ids(struct postgres *p, tasker_error *err) CHECKED;
+// postgres_history_changed: the database has another history than the one in which the last turn of this store was committed.
+bool postgres_history_changed(const struct postgres *p);
 // postgres_changes queues the statements of the turn's changes. Returns the number of the one that answers with the ids
 // of new requests, NO_STATEMENT when there is none.
 #define NO_STATEMENT SIZE_MAX

@@ -18,7 +18,16 @@ static int plain(struct inquiry *a, const char *sql, tasker_error *err)
 
 static int begin(struct inquiry *a, bool write, tasker_error *err)
 {
-    return plain(a, write ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    struct pipe q;
+
+    if (!write)
+        return plain(a, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    pipe_init(&q, postgres_of(a->store));
+    (void)pipe_add(&q, PG_BEGIN);
+    (void)postgres_follow(&q, true); // tasks that are imported take ids
+    int rc = pipe_run(&q, "the database was asked", err);
+    pipe_done(&q);
+    return rc;
 }
 
 static int commit(struct inquiry *a, tasker_error *err)

@@ -517,6 +517,8 @@ int pipe_run(struct pipe *q, const char *what, tasker_error *err)
         return err_nomem(err);
     }
     int code = postgres_connect(q->p, err);
+    if (code == 0 && q->bound && q->session != q->p->session)
+        code = err_set(err, TASKER_E_IO, "%s: the connection was made again (%s)", what, q->p->place);
     if (code != 0 || q->count == 0)
         return code;
     struct run r = {.q = q};

@@ -14,7 +14,19 @@
     "(SELECT nextval('" sequence "') AS id FROM generate_series(1, $1)) AS taken) AS runs GROUP BY " \
     "run ORDER BY 1"
 
-#define SKIP_IDS(sequence) "SELECT count(nextval('" sequence "')) FROM generate_series(1, $1)"
+// More than can have been taken by turns that were lost. A column that the Rails engine made may have another sequence, but for
+// those that ids are taken from ahead.
+#define SKIP(sequence, count) \
+    "(SELECT count(nextval(s)) FROM to_regclass('" sequence "') AS s, generate_series(1, " count "))"
+#define SKIPS                                                                                                           \
+    SKIP("tasker_tasks_task_id_seq", "100000") ", " SKIP("tasker_workflow_steps_workflow_step_id_seq", "100000") ", "   \
+    SKIP("tasker_core_lanes_lane_id_seq", "1000") ", " SKIP("tasker_core_requests_request_id_seq", "10000") ", "        \
+    SKIP("tasker_task_transitions_id_seq", "100000") ", " SKIP("tasker_workflow_step_transitions_id_seq", "200000")
+
+// What names the history of the database (postgres_history.c).
+#define PG_HISTORY                                                                                                      \
+    "(SELECT system_identifier FROM pg_control_system()) || '/' || (SELECT oid FROM pg_database WHERE datname = "       \
+    "current_database()) || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 // Rows that nobody else has locked against us: those of others are not there.
 #define LEFT_ALONE "FOR NO KEY UPDATE SKIP LOCKED"
@@ -69,12 +81,14 @@
       ID_RANGES("tasker_tasks_task_id_seq")) \
     X(STEP_IDS, \
       ID_RANGES("tasker_workflow_steps_workflow_step_id_seq")) \
-    X(SKIP_TASK_IDS, \
-      SKIP_IDS("tasker_tasks_task_id_seq")) \
-    X(SKIP_STEP_IDS, \
-      SKIP_IDS("tasker_workflow_steps_workflow_step_id_seq")) \
-    X(SKIP_LANE_IDS, \
-      SKIP_IDS("tasker_core_lanes_lane_id_seq")) \
+    X(SKIP_IDS, \
+      "SELECT " SKIPS) \
+    X(FOLLOW, \
+      "WITH here AS MATERIALIZED (SELECT " PG_HISTORY " AS history), was AS MATERIALIZED (SELECT value FROM " \
+      "tasker_core_meta WHERE key = 'history'), moved AS (INSERT INTO tasker_core_meta (key, value) SELECT 'history', " \
+      "h.history FROM here h WHERE NOT EXISTS (SELECT 1 FROM was w WHERE w.value = h.history) ON CONFLICT (key) DO UPDATE " \
+      "SET value = excluded.value WHERE tasker_core_meta.value <> excluded.value RETURNING 1) SELECT " SKIPS \
+      " FROM moved, was") \
     X(CLAIM_TASK, \
       "SELECT answer, owner FROM tasker_core_claim_task($1, $2, $3, $4)") \
     X(CLAIM, \

@@ -27,6 +27,7 @@ struct writer {
     struct pipe q;
     size_t fence, lane, taken_over, task_ids, step_ids, claim_task, claims, requests, left, commit;
     size_t offers;  // the first of turn->want_count
+    bool follows;  // the statement of postgres_follow is in it
     const char **names;  // of the wanted classes, in the result's arena
 };
 
@@ -160,6 +161,7 @@ static void ask_changes(struct writer *w)
 static void ask_work(struct writer *w)
 {
     ask_fence(w);
+    w->follows = postgres_follow(&w->q, w->turn->want_task_ids > 0 || w->turn->want_step_ids > 0);
     ask_takeover(w);
     w->task_ids = ask_ids(w, PG_TASK_IDS, w->turn->want_task_ids, &w->ret->task_ids);
     w->step_ids = ask_ids(w, PG_STEP_IDS, w->turn->want_step_ids, &w->ret->step_ids);
@@ -171,6 +173,8 @@ static void ask_work(struct writer *w)
 static void ask_register(struct writer *w)
 {
     const struct turn *t = w->turn;
+    pipe_add(&w->q, PG_LOCK_PATIENCE);
+    w->follows = postgres_follow(&w->q, true);
     w->lane = pipe_add(&w->q, PG_LANE_INSERT);
     pipe_int8(&w->q, t->now + t->lease_us);
     pipe_int8(&w->q, t->lease_us);
@@ -271,6 +275,7 @@ static void take_left(struct writer *w)
 
 static void take_answers(struct writer *w)
 {
+    postgres_wrote(w->p, w->follows);
     if (w->fence != NO_STATEMENT && !w->p->pooled)
         w->p->tuned_ms = lock_patience_ms(w->turn);
     if (w->left != NO_STATEMENT)
@@ -356,25 +361,12 @@ static bool read_turn(struct postgres *p, const struct turn *turn, bool settled,
     return known;
 }
 
-// A database that has forgotten turns it had confirmed was a standby that had not heard of them. With them it has forgotten
-// which ids were taken, and would give them again: a task's are part of idempotency keys, a lane's is its epoch. So whoever
-// finds this, before it takes any, leaves out more than can have been taken since.
+// The database has forgotten turns that it had confirmed. Where postgres_history.c can not see that, whoever finds it this way
+// leaves out ids before it takes any.
 static enum commit_outcome went_back(struct postgres *p, const struct turn *turn, int64_t number, tasker_error *err)
 {
-    static const struct {
-        enum pg_statement statement;
-        int32_t count;
-    } skip[] = {{PG_SKIP_TASK_IDS, 100000}, {PG_SKIP_STEP_IDS, 100000}, {PG_SKIP_LANE_IDS, 1000}};
-    struct pipe q;
-    pipe_init(&q, p);
-    for (size_t i = 0; i < ARRAY_SIZE(skip); i++) {
-        pipe_add(&q, skip[i].statement);
-        pipe_int4(&q, skip[i].count);
-    }
-    bool skipped = pipe_run(&q, "ids that are lost", err) == 0;
-    pipe_done(&q);
-    p->base.went_back = skipped;
-    return skipped ? turn_became(turn, number, err) : OUT_UNKNOWN;
+    p->base.went_back = postgres_skip_ids(p, err) == 0;
+    return p->base.went_back ? turn_became(turn, number, err) : OUT_UNKNOWN;
 }
 
 // What became of the turn, by the lane's row.

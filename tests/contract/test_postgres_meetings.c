@@ -254,6 +254,74 @@ static void a_database_that_went_back_in_time_is_recognised(void **state)
     owner_end(&o);
 }
 
+// As after a failover: the connection is lost, and the next one is to a database of another history.
+static void break_history(struct world *w, struct store *s)
+{
+    postgres_backend.run(w->uri, "UPDATE tasker_core_meta SET value = '1/1/00000001' WHERE key = 'history'");
+    postgres_disconnect(postgres_of(s));
+}
+
+static void whoever_comes_first_after_a_failover_leaves_out_the_ids_that_may_be_lost(void **state)
+{
+    struct world *w = *state;
+    struct owner o, other;
+    owner_begin(&o, w->a, T0);
+    int64_t taken = world_number(w, ID_TAKEN);
+    assert_in_range(taken, 0, 1000); // a database's first history takes nothing with it
+    break_history(w, w->a);
+    assert_int_equal(owner_write(&o, &(struct script){0}), OUT_COMMITTED); // a lane that has lost nothing itself
+    assert_in_range(world_number(w, ID_TAKEN) - taken, 99000, 101000);
+    break_history(w, w->b);
+    owner_begin(&other, w->b, T0); // one that is new
+    assert_true(other.lane > o.lane + 2000);
+    assert_in_range(world_number(w, ID_TAKEN) - taken, 199000, 202000);
+    owner_end(&o);
+    owner_end(&other);
+}
+
+static void ids_are_left_out_once_for_each_failover(void **state)
+{
+    struct world *w = *state;
+    struct owner o, other;
+    struct turn ids = {.kind = TURN_WORK, .want_task_ids = 5, .want_step_ids = 5};
+    owner_begin(&o, w->a, T0);
+    break_history(w, w->a);
+    assert_int_equal(owner_commit(&o, &ids), OUT_COMMITTED);
+    int64_t taken = world_number(w, ID_TAKEN);
+    postgres_disconnect(postgres_of(w->a));
+    assert_int_equal(owner_commit(&o, &ids), OUT_COMMITTED);
+    owner_begin(&other, w->b, T0);
+    assert_int_equal(owner_commit(&other, &ids), OUT_COMMITTED);
+    assert_in_range(world_number(w, ID_TAKEN) - taken, 0, 1000);
+    owner_end(&o);
+    owner_end(&other);
+}
+
+// Two find it at once: the second waits for the first, and takes its ids behind those that were left out.
+static void ids_are_not_taken_while_another_is_leaving_some_out(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    char history[64], sql[200];
+    owner_begin(&o, w->a, T0);
+    postgres_ask(w->uri, "SELECT value FROM tasker_core_meta WHERE key = 'history'", history, sizeof(history));
+    break_history(w, w->a);
+    int64_t taken = world_number(w, ID_TAKEN);
+    PGconn *c = postgres_session(w->uri);
+    (void)snprintf(sql, sizeof(sql), "UPDATE tasker_core_meta SET value = '%s' WHERE key = 'history'", history);
+    postgres_run(c, "BEGIN; %s", sql);
+    struct background b = {.owner = &o, .turn = {.kind = TURN_WORK, .want_task_ids = 5}};
+    fill(&o, &b.turn);
+    background_begin(&b);
+    wait_until(w, WAITERS, 1);
+    postgres_run(c, "SELECT count(nextval('tasker_tasks_task_id_seq')) FROM generate_series(1, 100); COMMIT");
+    assert_int_equal(background_end(&b), OUT_COMMITTED);
+    assert_true(o.r.task_ids[0].first > 100);
+    assert_in_range(world_number(w, ID_TAKEN) - taken, 0, 1000);
+    PQfinish(c);
+    owner_end(&o);
+}
+
 int main(void)
 {
 #define MEETING(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
@@ -266,6 +334,9 @@ int main(void)
         MEETING(of_two_operators_that_reach_for_a_finished_task_one_gets_it),
         MEETING(a_question_about_a_turn_waits_for_the_takeover_that_it_meets),
         MEETING(a_database_that_went_back_in_time_is_recognised),
+        MEETING(whoever_comes_first_after_a_failover_leaves_out_the_ids_that_may_be_lost),
+        MEETING(ids_are_left_out_once_for_each_failover),
+        MEETING(ids_are_not_taken_while_another_is_leaving_some_out),
     };
     contract_use(&postgres_backend);
     return postgres_clean(cmocka_run_group_tests_name("postgresql, meetings", tests, NULL, NULL));

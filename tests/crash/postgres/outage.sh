@@ -626,8 +626,8 @@ failover()
     : >"$work/ids"
     submit_many
     fail_over
+    submit_many # whether or not the engines have noticed
     eventually "the driver is told what happened" grep -q went_back "$work/events.drive"
-    submit_many
     end "$standby" some
     grep -v '/only ' "$RUNS" | cut -d ' ' -f 1 | sort >"$work/keys" # the driver's tasks may have been lost as a whole
     [ "$(uniq -d "$work/keys" | wc -l)" -ge 1 ] || give_up "a step whose success was lost runs again"
