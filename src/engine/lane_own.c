@@ -535,10 +535,10 @@ void decide_polled(struct lane *l, struct lane_input *in)
         return;
     lane_contact(l, l->d.now);
     if (!p->lane_alive && l->id != 0 && l->id == l->poll_lane) {
-        l->registered_at = l->d.now;  // the next turn is fenced, which cleans up
+        l->registered_at = l->d.now;  // the next turn is fenced, which cleans up, and tells why
         l->committed_at = 0;
-        if (!l->entries && !l->foreign)
-            l->id = 0;
+        if (!l->started && !l->entries && !l->foreign)
+            l->id = 0;  // it sends none without anything to write
         return;
     }
     l->tasks_due = l->tasks_due || p->tasks_due;

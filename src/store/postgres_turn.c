@@ -369,6 +369,16 @@ static enum commit_outcome went_back(struct postgres *p, const struct turn *turn
     return p->base.went_back ? turn_became(turn, number, err) : OUT_UNKNOWN;
 }
 
+// The row is gone, and since the lane's last turn was committed there was a failover. It may have lost the row, or a lane that
+// was connected again sooner took this one over: nothing that is left tells which, so it is told as what it may be.
+static enum commit_outcome row_lost(struct postgres *p, const struct turn *turn, tasker_error *err)
+{
+    p->base.went_back = true;
+    err_set(err, TASKER_E_STALE, "lane %lld, whose turn %lld was committed, is gone after a failover: lost, or taken over",
+            (long long)turn->lane, (long long)turn->number - 1);
+    return OUT_FENCED;
+}
+
 // What became of the turn, by the lane's row.
 static enum commit_outcome ask_row(struct postgres *p, const struct turn *turn, bool settled, tasker_error *err)
 {
@@ -376,6 +386,8 @@ static enum commit_outcome ask_row(struct postgres *p, const struct turn *turn, 
     p->base.went_back = false;
     if (!read_turn(p, turn, settled, &number, err))
         return OUT_UNKNOWN;
+    if (number == -1 && turn->kind != TURN_RETIRE && postgres_history_changed(p))
+        return row_lost(p, turn, err);
     return turns_lost(turn, number) ? went_back(p, turn, number, err) : turn_became(turn, number, err);
 }
 

@@ -330,7 +330,7 @@ struct store {
     bool shared;  // one connection for everybody (sqlite::memory:): callers lock it around every call
     bool single_writer;  // a second lane would only wait for the first
     uint8_t hurry;       // enum hurry; atomic, set by other threads
-    bool went_back;      // after FENCED: the database has lost commits that it had confirmed (a failover)
+    bool went_back;      // after FENCED: the database has lost commits that it had confirmed (a failover), or may have
 };
 
 #endif

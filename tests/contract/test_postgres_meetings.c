@@ -322,6 +322,36 @@ static void ids_are_not_taken_while_another_is_leaving_some_out(void **state)
     owner_end(&o);
 }
 
+// Its registration may be what was lost, or it was taken over while it could not connect: either way it is told, and it can not
+// be told apart from any other takeover in the same history.
+static void a_lane_that_is_gone_after_a_failover_is_told_of_the_failover(void **state)
+{
+    struct world *w = *state;
+    struct owner o;
+    struct postgres *p = postgres_of(w->a);
+    struct turn t = {.kind = TURN_WORK}, retire = {.kind = TURN_RETIRE};
+    for (int broken = 0; broken < 2; broken++) {
+        owner_begin(&o, w->a, T0);
+        postgres_backend.run(w->uri, "DELETE FROM tasker_core_lanes");
+        if (broken)
+            (void)snprintf(p->written, sizeof(p->written), "1/1/00000001");
+        fill(&o, &t);
+        w->a->ops->commit(w->a, &t, &o.r);
+        assert_int_equal(o.r.outcome, OUT_FENCED);
+        assert_int_equal(o.r.error.code, TASKER_E_STALE);
+        assert_int_equal(w->a->went_back, broken);
+        assert_int_equal(strstr(o.r.error.message, "failover") != NULL, broken);
+        tasker_error why = {0};
+        assert_int_equal(w->a->ops->resolve(w->a, &t, &why), OUT_FENCED);
+        assert_int_equal(w->a->went_back, broken);
+        assert_int_equal(strstr(why.message, "failover") != NULL, broken);
+        fill(&o, &retire);
+        assert_int_equal(w->a->ops->resolve(w->a, &retire, &why), OUT_COMMITTED); // it wanted to be gone
+        assert_false(w->a->went_back);
+        owner_end(&o);
+    }
+}
+
 int main(void)
 {
 #define MEETING(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
@@ -337,6 +367,7 @@ int main(void)
         MEETING(whoever_comes_first_after_a_failover_leaves_out_the_ids_that_may_be_lost),
         MEETING(ids_are_left_out_once_for_each_failover),
         MEETING(ids_are_not_taken_while_another_is_leaving_some_out),
+        MEETING(a_lane_that_is_gone_after_a_failover_is_told_of_the_failover),
     };
     contract_use(&postgres_backend);
     return postgres_clean(cmocka_run_group_tests_name("postgresql, meetings", tests, NULL, NULL));

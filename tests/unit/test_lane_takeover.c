@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // test_lane_takeover.c - a lane that finds others dead, when their rows can not be had: somebody holds them locked. Here a
-// trigger that leaves rows alone plays that.
+// trigger that leaves rows alone plays that. And one that finds its own row gone.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,6 +92,34 @@ static void the_row_of_a_dead_lane_that_owned_nothing_goes_in_the_end(void **sta
     rig_close(&r);
 }
 
+// It had nothing any more, but what it had done may be what a failover lost. Only the outcome of a turn can tell.
+static void an_idle_engine_whose_row_is_gone_asks_why_by_a_turn(void **state)
+{
+    struct rig r;
+    bool fenced = false;
+    (void)state;
+    rig_open(&r, "2/2");
+    rig_start(&r);
+    rig_pass(&r, 5 * SECOND);
+    int64_t lane = r.lane->id;
+    rig_sql("DELETE FROM tasker_core_lanes");
+    for (int i = 0; i < 10 && r.lane->id == lane; i++) {
+        rig_now += SECOND;
+        const struct turn *t = lane_step(r.lane, rig_now);
+        rig_act(&r);
+        if (!t)
+            continue;
+        rig_commit(&r, t);
+        fenced = r.result.outcome == OUT_FENCED;
+        lane_outcome(r.lane, rig_now, &r.result);
+        rig_act(&r);
+    }
+    assert_true(fenced);
+    rig_pass(&r, SECOND);
+    assert_true(r.lane->id > lane);
+    rig_close(&r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_fresh, rig_gone)
 
 int main(void)
@@ -100,6 +128,7 @@ int main(void)
         T(a_dead_lane_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
         T(a_task_without_owner_whose_row_is_locked_costs_few_turns_until_it_can_be_had),
         T(the_row_of_a_dead_lane_that_owned_nothing_goes_in_the_end),
+        T(an_idle_engine_whose_row_is_gone_asks_why_by_a_turn),
     };
     return cmocka_run_group_tests_name("lane, takeover", tests, NULL, NULL);
 }
