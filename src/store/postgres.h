@@ -87,8 +87,8 @@ struct pipe {
     struct buf data;    // their bytes, one behind the other
     int array_type;     // enum pg_type of the array that is being filled
     bool failed;
-    bool bound;         // sent on the connection with this number only: whoever built it knew that one
-    uint64_t session;
+    bool bound;         // pipe_bind: for
+    uint64_t session;   // this one
     int64_t patience_us;  // without a byte from the server the connection counts as lost; 30 s unless set
     size_t failed_at;   // after pipe_run < 0: the first statement that failed; count: the connection
     char sqlstate[6];   // of that, "" for the connection's own trouble
@@ -97,6 +97,9 @@ struct pipe {
 };
 void pipe_init(struct pipe *q, struct postgres *p);
 void pipe_done(struct pipe *q);
+// pipe_bind, behind pipe_init, is for a pipe whose statements depend on what the session has had before: it sees to it that there
+// is a session, and pipe_run fails with nothing sent when that is another one by then.
+void pipe_bind(struct pipe *q);
 size_t pipe_add(struct pipe *q, enum pg_statement id);
 size_t pipe_add_text(struct pipe *q, const char *sql);  // a statement that is not in the list; copied
 // pipe_note keeps a number with the statement that was added last; pipe_noted gives it back, -1: none.
@@ -145,7 +148,7 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
 enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err);
 // postgres_learn_history asks a new connection which history its database has. A standby can not tell yet.
 void postgres_learn_history(struct postgres *p, bool standby);
-// postgres_follow queues what has to come before the first ids that are taken of a history, unless it is known to be that of
+// postgres_follow queues, in a pipe that is bound, what has to come before the first ids that are taken of a history, unless it is known to be that of
 // the last ones. True: postgres_wrote is to be told when that was committed.
 bool postgres_follow(struct pipe *q, bool takes_ids);
 void postgres_wrote(struct postgres *p, bool followed);

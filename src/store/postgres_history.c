@@ -29,12 +29,7 @@ void postgres_learn_history(struct postgres *p, bool standby)
 
 bool postgres_follow(struct pipe *q, bool takes_ids)
 {
-    struct postgres *p = q->p;
-    tasker_error ignored;
-    int rc = postgres_connect(p, &ignored);  // what is due depends on the connection, so the pipe is for this one alone
-    (void)rc;
-    q->bound = true;
-    q->session = p->session;
+    const struct postgres *p = q->p;
     bool due = p->follows && (!p->followed || (p->pooled && takes_ids));
     if (due)
         pipe_add(q, PG_FOLLOW);

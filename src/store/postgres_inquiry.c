@@ -23,6 +23,7 @@ static int begin(struct inquiry *a, bool write, tasker_error *err)
     if (!write)
         return plain(a, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
     pipe_init(&q, postgres_of(a->store));
+    pipe_bind(&q);
     (void)pipe_add(&q, PG_BEGIN);
     (void)postgres_follow(&q, true); // tasks that are imported take ids
     int rc = pipe_run(&q, "the database was asked", err);

@@ -68,6 +68,15 @@ void pipe_init(struct pipe *q, struct postgres *p)
     buf_init(&q->data, DATA_MAX);
 }
 
+void pipe_bind(struct pipe *q)
+{
+    tasker_error ignored;
+    int rc = postgres_connect(q->p, &ignored);
+    (void)rc;  // pipe_run tries again, and says why not
+    q->bound = true;
+    q->session = q->p->session;
+}
+
 void pipe_done(struct pipe *q)
 {
     for (size_t i = 0; i < q->count; i++) {

@@ -473,6 +473,7 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
     reset_result(ret);
     base->went_back = false;
     pipe_init(&w.q, w.p);
+    pipe_bind(&w.q);
     pipe_add(&w.q, PG_BEGIN);
     kinds[turn->kind](&w);
     w.commit = pipe_add(&w.q, PG_COMMIT);

@@ -311,8 +311,11 @@ static void an_idle_connection_that_was_terminated_is_made_again_unnoticed(void 
     assert_int_equal(owner_write(&o, &(struct script){0}), OUT_COMMITTED);
     end_session(w, w->a);
     struct turn t = {.kind = TURN_WORK, .want_task_ids = 3};
-    assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED); // with its statements prepared anew
+    assert_int_equal(owner_commit(&o, &t), OUT_COMMITTED); // with its statements prepared and its settings made anew
     assert_int_equal(o.r.task_id_ranges, 1);
+    PGresult *setting = PQexec(postgres_of(w->a)->conn, "SHOW enable_seqscan");
+    assert_string_equal(PQgetvalue(setting, 0, 0), "off");
+    PQclear(setting);
     end_session(w, w->a);
     assert_int_equal(w->a->ops->holdings(w->a, o.lane, &h, &err), 0);
     holdings_done(&h);
