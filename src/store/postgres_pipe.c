@@ -268,6 +268,7 @@ struct run {
     struct pipe *q;
     const char **values; // of all parameters
     int *lengths, *formats;
+    Oid *types;
     size_t at;   // the statement whose answer comes next
     bool parsed; // the answer to its preparation was read
     bool synced; // the end was read
@@ -281,7 +282,8 @@ static int lay_out(struct run *r)
     r->values = mem_alloc(n * sizeof(*r->values));
     r->lengths = mem_alloc(n * sizeof(*r->lengths));
     r->formats = mem_alloc(n * sizeof(*r->formats));
-    if (!r->values || !r->lengths || !r->formats)
+    r->types = mem_alloc(n * sizeof(*r->types));
+    if (!r->values || !r->lengths || !r->formats || !r->types)
         return -1;
     for (size_t i = 0; i < q->parameter_count; i++) {
         const struct pipe_parameter *v = &q->parameters[i];
@@ -289,6 +291,7 @@ static int lay_out(struct run *r)
         r->values[i] = v->null ? NULL : q->data.data ? q->data.data + v->at : "";
         r->lengths[i] = (int)(end - v->at);
         r->formats[i] = 1;
+        r->types[i] = v->type;
     }
     return 0;
 }
@@ -301,11 +304,7 @@ static bool queue_item(struct run *r, struct pipe_item *item, bool *asked)
     int n = (int)item->parameters;
     const char *const *values = r->values + item->first;
     const int *lengths = r->lengths + item->first, *formats = r->formats + item->first;
-    Oid oids[64];
-    if (item->parameters > ARRAY_SIZE(oids))
-        return false;
-    for (size_t i = 0; i < item->parameters; i++)
-        oids[i] = q->parameters[item->first + i].type;
+    const Oid *oids = r->types + item->first;
     if (item->id < 0 || q->p->pooled)
         return PQsendQueryParams(conn, item->text ? item->text : statement_texts[item->id], n, oids,
                                  values, lengths, formats, 0) == 1;
@@ -536,6 +535,7 @@ int pipe_run(struct pipe *q, const char *what, tasker_error *err)
     mem_free(r.values);
     mem_free(r.lengths);
     mem_free(r.formats);
+    mem_free(r.types);
     return code;
 }
 

@@ -10,6 +10,7 @@
 #include "model/state.h"
 
 #define LIMIT_DEFAULT 50
+#define EACH_GROUP 32 // about the root of FILTER_LIST_MAX
 
 // ---- filters
 
@@ -127,17 +128,18 @@ static int add_filter(struct build *b, const struct filter *f, const struct json
     return rc;
 }
 
+// In groups: the depth of an expression has a limit in SQLite, and "a AND b AND c" is deeper by one for each of them.
 static int add_each(struct build *b, const struct filter *f, const struct json *list, tasker_error *err)
 {
     const struct filter one = {f->argument, FILTER_TEXT, f->sql};
-    int rc = 0;
+    int rc = 0, place = 0;
 
-    for (const struct json *v = list->child; v != NULL && rc == 0; v = v->next) {
-        buf_str(&b->sql, v == list->child ? "" : " AND ");
+    build_add(b, "({true} = {true}");
+    for (const struct json *v = list->child; v != NULL && rc == 0; v = v->next, place++) {
+        buf_str(&b->sql, place % EACH_GROUP == 0 ? ") AND (" : " AND ");
         rc = add_filter(b, &one, v, err);
     }
-    if (list->child == NULL)
-        build_add(b, "{true} = {true}");
+    buf_char(&b->sql, ')');
     return rc;
 }
 

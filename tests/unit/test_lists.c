@@ -457,6 +457,39 @@ static void an_empty_list_of_ids_fits_nothing(void **state)
     assert_int_equal(pick_count(both_answer, "annotation_types"), 2);
 }
 
+// "N,N+1,..." or the text over and over: a thousand items, with commas.
+static const char *thousand(const char *item)
+{
+    static char text[16000];
+    size_t n = 0;
+
+    for (int i = 0; i < 1000; i++)
+        n += (size_t)(item != NULL ? snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : ",", item)
+                                   : snprintf(text + n, sizeof(text) - n, "%s%d", i == 0 ? "" : ",", i + 10));
+    return text;
+}
+
+static void lists_of_a_thousand_items_are_looked_for(void **state)
+{
+    (void)state;
+    char number[24];
+    int tagged = 0;
+
+    make_all(6);
+    for (int i = 0; i < TASKS; i++)
+        tagged += made[i].tagged;
+    snprintf(number, sizeof(number), "%d", tagged);
+    assert_int_equal(both_ask("task.list", "{\"count\":true,\"ids\":[%s]}", thousand(NULL)), 0);
+    assert_both("total", "60");
+    assert_int_equal(both_ask("step.list", "{\"count\":true,\"task_id\":10,\"task_ids\":[%s]}", thousand(NULL)), 0);
+    assert_int_equal(pick_count(both_answer, "steps"), made[0].steps);
+    assert_int_equal(both_ask("task.list", "{\"count\":true,\"tags\":[%s]}", thousand("\"red\"")), 0);
+    assert_both("total", number);
+    assert_int_equal(both_ask("task.context", "{\"task_ids\":[%s]}", thousand(NULL)), 0);
+    assert_int_equal(both_ask("step.readiness", "{\"task_ids\":[%s]}", thousand(NULL)), 0);
+    assert_int_equal(both_ask("step.readiness", "{\"step_ids\":[%s]}", thousand(NULL)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +501,7 @@ int main(void)
         BOTH(transitions_say_where_they_come_from),
         BOTH(templates_are_listed_with_the_newest_version_by_number),
         BOTH(an_empty_list_of_ids_fits_nothing),
+        BOTH(lists_of_a_thousand_items_are_looked_for),
     };
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }
