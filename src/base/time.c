@@ -10,6 +10,8 @@
 #include "base/util.h"
 
 #define SECONDS_PER_DAY INT64_C(86400)
+#define FIRST_SECOND INT64_C(-62135596800) // of the year 1
+#define LAST_SECOND INT64_C(253402300799)  // of the year 9999
 
 struct date {
     int64_t year;
@@ -210,7 +212,8 @@ static bool read_zone(struct span *in, int64_t *ret_s)
     return true;
 }
 
-// Checks the parts and adds them up. A 60th second is a leap second and counts as the first of the next minute.
+// Checks the parts and adds them up. A 60th second is a leap second and counts as the first of the next minute. What a
+// zone moves out of the years that can be written with four digits is no time: as text it would not be in order.
 static bool add_up(const struct clock_time *t, int64_t *ret_us)
 {
     const struct date *d = &t->date;
@@ -221,6 +224,8 @@ static bool add_up(const struct clock_time *t, int64_t *ret_us)
         return false;
     int64_t of_day = t->hour * 3600 + t->minute * 60 + t->second;
     int64_t seconds = days_of(*d) * SECONDS_PER_DAY + of_day - t->offset_s;
+    if (seconds < FIRST_SECOND || seconds > LAST_SECOND)
+        return false;
     *ret_us = seconds * US_PER_SECOND + t->fraction_us;
     return true;
 }

@@ -93,11 +93,9 @@ struct span given_text(const struct inquiry *a, const char *name)
     return v != NULL && v->type == JSON_STRING ? v->str : (struct span){NULL, 0};
 }
 
-int64_t given_time(const struct inquiry *a, const char *name)
+bool given_time(const struct inquiry *a, const char *name, int64_t *ret)
 {
-    int64_t us;
-
-    return time_parse(given_text(a, name), &us) ? us : 0;
+    return time_parse(given_text(a, name), ret);
 }
 
 int64_t given_limit(const struct inquiry *a, int64_t otherwise)

@@ -69,7 +69,7 @@ int64_t rows_time(const struct rows *r, int i);      // NULL: 0
 int64_t given_int(const struct inquiry *a, const char *name, int64_t otherwise);
 bool given_bool(const struct inquiry *a, const char *name);
 struct span given_text(const struct inquiry *a, const char *name);
-int64_t given_time(const struct inquiry *a, const char *name); // 0: not given
+bool given_time(const struct inquiry *a, const char *name, int64_t *ret); // false: not given
 int64_t given_limit(const struct inquiry *a, int64_t otherwise);
 const struct json *given_list(const struct inquiry *a, const char *name); // NULL: not given
 

@@ -50,8 +50,7 @@ static int given_before(const struct inquiry *a, int64_t *ret, tasker_error *err
     struct span age = given_text(a, "older_than");
     int64_t us = 0;
 
-    *ret = given_time(a, "before");
-    if ((age.p != NULL) == (*ret != 0))
+    if ((age.p != NULL) == given_time(a, "before", ret))
         return refuse(err, TASKER_E_INVALID, "older_than", "give \"older_than\" or \"before\", one of them");
     if (age.p != NULL && !duration_parse(age, &us))
         return refuse(err, TASKER_E_INVALID, "older_than", "\"older_than\" must be a duration such as \"30d\"");
@@ -304,6 +303,7 @@ static int look(struct inquiry *a, struct prune *p, tasker_error *err)
 int operate_db_prune(struct inquiry *a, tasker_error *err)
 {
     struct prune p = {0};
+    char before[TIME_TEXT_SIZE];
     int rc = read_arguments(a, &p, err);
 
     if (rc == 0)
@@ -314,7 +314,7 @@ int operate_db_prune(struct inquiry *a, tasker_error *err)
     if (rc < 0)
         return rc;
     jw_open(a->out, '{');
-    jw_ktime(a->out, "before", p.before);
+    jw_kstr(a->out, "before", time_iso(p.before, before));
     for (size_t i = 0; i < PRUNED_COUNT; i++)
         jw_kint(a->out, count_names[i], p.counts[i]);
     jw_kint(a->out, "busy", p.busy);

@@ -113,6 +113,7 @@ void pipe_text(struct pipe *q, struct span v);  // absent: NULL
 void pipe_str(struct pipe *q, const char *v);
 void pipe_jsonb(struct pipe *q, struct span v);
 void pipe_time(struct pipe *q, int64_t us);     // timestamp without time zone; 0: NULL
+void pipe_moment(struct pipe *q, int64_t us);   // the same; 0 is 1970
 
 // An array parameter: pipe_array, then one pipe_item_... per element. Elements of the same rules as above.
 enum pg_type { PG_INT8, PG_INT4, PG_BOOL, PG_TEXT, PG_JSONB, PG_JSON, PG_TIME };

@@ -56,7 +56,7 @@ static void parameter(struct pipe *q, const struct value *v)
         pipe_bool(q, v->number != 0);
         break;
     case VALUE_TIME:
-        pipe_time(q, v->number);
+        pipe_moment(q, v->number);
         break;
     default:
         pipe_text(q, v->kind == VALUE_TEXT ? v->text : (struct span){NULL, 0});

@@ -194,9 +194,16 @@ void pipe_jsonb(struct pipe *q, struct span v)
 
 void pipe_time(struct pipe *q, int64_t us)
 {
-    parameter(q, types[PG_TIME].oid, us == 0);
-    if (us != 0)
-        put8(q, us - EPOCH_2000_US);
+    if (us == 0)
+        parameter(q, types[PG_TIME].oid, true);
+    else
+        pipe_moment(q, us);
+}
+
+void pipe_moment(struct pipe *q, int64_t us)
+{
+    parameter(q, types[PG_TIME].oid, false);
+    put8(q, us - EPOCH_2000_US);
 }
 
 void pipe_array(struct pipe *q, enum pg_type type, size_t count)

@@ -43,7 +43,7 @@ void build_text(struct build *b, struct span text)
 
 void build_time(struct build *b, int64_t us)
 {
-    add_value(b, (struct value){us == 0 ? VALUE_NULL : VALUE_TIME, us, {NULL, 0}});
+    add_value(b, (struct value){VALUE_TIME, us, {NULL, 0}});
 }
 
 void build_bool(struct build *b, bool v)

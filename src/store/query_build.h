@@ -47,7 +47,7 @@ void build_done(struct build *b);
 void build_add(struct build *b, const char *part);
 void build_int(struct build *b, int64_t v);
 void build_text(struct build *b, struct span text); // absent: NULL
-void build_time(struct build *b, int64_t us);       // 0: NULL
+void build_time(struct build *b, int64_t us);       // 0 is 1970 here
 void build_bool(struct build *b, bool v);
 // build_list appends a part with one question mark, which becomes as many as the list has items: "IN ?".
 void build_list(struct build *b, const char *part, const struct json *list);

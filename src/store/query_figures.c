@@ -31,9 +31,16 @@ static int64_t share(int64_t part, int64_t total, int64_t scale)
 
 static int64_t since(const struct inquiry *a, int64_t otherwise)
 {
-    int64_t at = given_time(a, "since");
+    int64_t at;
 
-    return at != 0 ? at : a->now - otherwise;
+    return given_time(a, "since", &at) ? at : a->now - otherwise;
+}
+
+static void write_since(struct inquiry *a, const char *key, int64_t from)
+{
+    char text[TIME_TEXT_SIZE];
+
+    jw_kstr(a->out, key, time_iso(from, text)); // 1970 is a time here
 }
 
 // ---- analytics
@@ -123,7 +130,7 @@ int query_analytics_metrics(struct inquiry *a, tasker_error *err)
     write_fixed(a->out, "avg_task_duration", share(m.task_us, m.spans * US_PER_MS, 1), 3);
     write_fixed(a->out, "avg_step_duration", share(m.step_us, m.spans * US_PER_MS, 1), 3);
     jw_kint(a->out, "step_throughput", m.steps);
-    jw_ktime(a->out, "analysis_period_start", from);
+    write_since(a, "analysis_period_start", from);
     jw_ktime(a->out, "calculated_at", a->now);
     jw_close(a->out, '}');
     return 0;
@@ -189,7 +196,7 @@ int query_health_score(struct inquiry *a, tasker_error *err)
     write_part(a->out, "failed_tasks", h.failed, h.done + h.failed, 50);
     write_part(a->out, "exhausted_steps", h.exhausted, h.in_error, 20);
     write_part(a->out, "late_tasks", h.late, h.queued, 30);
-    jw_ktime(a->out, "since", from);
+    write_since(a, "since", from);
     jw_close(a->out, '}');
     return 0;
 }
@@ -270,7 +277,7 @@ static int answer_slowest(struct inquiry *a, const struct slowest *l, tasker_err
         jw_close(a->out, '}');
     }
     jw_close(a->out, ']');
-    jw_ktime(a->out, "since", from);
+    write_since(a, "since", from);
     jw_close(a->out, '}');
     return rc;
 }
@@ -372,7 +379,7 @@ int query_template_stats(struct inquiry *a, tasker_error *err)
     while ((rc = rows_next(&r, err)) == 1)
         write_stats(a, &r);
     jw_close(a->out, ']');
-    jw_ktime(a->out, "since", from);
+    write_since(a, "since", from);
     jw_close(a->out, '}');
     return rc;
 }

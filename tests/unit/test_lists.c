@@ -490,6 +490,26 @@ static void lists_of_a_thousand_items_are_looked_for(void **state)
     assert_int_equal(both_ask("step.readiness", "{\"step_ids\":[%s]}", thousand(NULL)), 0);
 }
 
+static void times_may_be_the_first_of_all(void **state)
+{
+    (void)state;
+    static const char *const first[] = {"0001-01-01", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z",
+                                        "1970-01-01T01:00:00+01:00", "1970-01-01T00:00:00.000001Z"};
+
+    make_all(7);
+    for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+        assert_int_equal(both_ask("task.list", "{\"created_since\":\"%s\",\"count\":true}", first[i]), 0);
+        assert_both("total", "60");
+        assert_int_equal(both_ask("task.list", "{\"created_until\":\"%s\",\"count\":true}", first[i]), 0);
+        assert_both("total", "0");
+        assert_int_equal(both_ask("analytics.metrics", "{\"since\":\"%s\"}", first[i]), 0);
+        assert_both("task_throughput", "60");
+        assert_int_equal(strlen(both_picked("analysis_period_start")), strlen("1970-01-01T00:00:00.000000Z"));
+        assert_int_equal(both_do("db.prune", "{\"before\":\"%s\"}", first[i]), 0);
+        assert_both("tasks", "0");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +522,7 @@ int main(void)
         BOTH(templates_are_listed_with_the_newest_version_by_number),
         BOTH(an_empty_list_of_ids_fits_nothing),
         BOTH(lists_of_a_thousand_items_are_looked_for),
+        BOTH(times_may_be_the_first_of_all),
     };
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }
