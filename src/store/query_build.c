@@ -90,21 +90,26 @@ static void put_has(struct build *b, struct span x)
     build_add(b, b->a->postgres ? "?))" : "?))");
 }
 
-// Numbers and lists as the database writes them.
+// Numbers as the database writes them: in SQLite as they were given, which a value of the row would round. A key with a
+// quotation mark has no path there.
 static void put_value(struct build *b, struct span x)
 {
     int n = (int)x.len;
 
     if (b->a->postgres) {
         buf_printf(&b->sql, "(jsonb_typeof(%.*s) = 'object' AND (%.*s ->> CAST(", n, x.p, n, x.p);
-        build_add(b, "? AS text)) = ?)");
+        build_add(b, "? AS text)) = ?");
+        buf_printf(&b->sql, " AND jsonb_typeof(%.*s -> CAST($%zu AS text)) NOT IN ('object', 'array'))", n, x.p,
+                   b->places - 1);
         return;
     }
     buf_printf(&b->sql,
                "(json_type(%.*s) = 'object' AND EXISTS (SELECT 1 FROM json_each(%.*s) j WHERE j.key = ", n, x.p, n,
                x.p);
-    build_add(b, "? AND CASE j.type WHEN 'text' THEN j.value WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
-                 " WHEN 'null' THEN NULL ELSE CAST(j.value AS TEXT) END = ?))");
+    build_add(b, "? AND CASE WHEN j.type IN ('true', 'false') THEN j.type WHEN j.type IN ('null', 'object', 'array')"
+                 " THEN NULL WHEN j.type = 'text' OR instr(j.key, '\"') > 0 THEN CAST(j.value AS TEXT)");
+    buf_printf(&b->sql, " ELSE %.*s -> j.fullkey END = ", n, x.p);
+    build_add(b, "?))");
 }
 
 static void put_member(struct build *b, struct span x)

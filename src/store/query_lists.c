@@ -149,7 +149,7 @@ static const struct listing step_transitions = {
 int query_transition_list(struct inquiry *a, tasker_error *err)
 {
     struct span of = given_text(a, "of");
-    bool step = json_get(a->args, "step_id") != NULL;
+    bool step = given_int(a, "step_id", 0) != 0;
 
     if (of.p == NULL)
         return list_answer(a, step ? &step_transitions : &transitions, err);

@@ -416,6 +416,9 @@ static void transitions_say_where_they_come_from(void **state)
     assert_int_equal(both_ask("transition.list", "{\"step_id\":1}"), 0);
     assert_int_equal(pick_count(both_answer, "transitions"), 1);
     assert_both("transitions.0.step", "a");
+    assert_int_equal(both_ask("transition.list", "{\"step_id\":null}"), 0); // as if it were not given
+    assert_both("transitions.0.step", "null");
+    assert_int_equal(both_ask("transition.list", "{\"step_id\":1}"), 0);
     assert_both("transitions.0.task_id", "1");
 }
 
@@ -510,6 +513,32 @@ static void times_may_be_the_first_of_all(void **state)
     }
 }
 
+static void values_are_compared_as_they_were_written(void **state)
+{
+    (void)state;
+    static const char *const values[][2] = {{"n", "12345678901234567890"}, {"p", "1.50"}, {"a.b", "0.10"}, {"", "7"},
+                                            {"q\\\"", "8"}, {"\\u00fc", "1.0"}, {"t", "1.5"}};
+    const char *t = both_time(BOTH_NOW);
+
+    both_catalogue();
+    both_task(1, 1, BOTH_NOW);
+    both_sql("INSERT INTO tasker_annotation_types VALUES (1, 'x', NULL, '%s', '%s')", t, t);
+    both_sql("INSERT INTO tasker_task_annotations(task_id, annotation_type_id, annotation, created_at, updated_at) VALUES (1, 1,"
+             " '{\"n\":12345678901234567890,\"p\":1.50,\"a.b\":0.10,\"\":7,\"q\\\"\":8,\"\\u00fc\":1.0,\"t\":\"1.5\",\"o\":{\"a\":1},"
+             "\"l\":[1]}', '%s', '%s')", t, t);
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        assert_int_equal(both_ask("annotation.list", "{\"key\":\"%s\",\"value\":\"%s\",\"count\":true}", values[i][0],
+                                  values[i][1]), 0);
+        assert_both("total", "1");
+    }
+    assert_int_equal(both_ask("annotation.list", "{\"key\":\"p\",\"value\":\"1.5\",\"count\":true}"), 0);
+    assert_both("total", "0");
+    assert_int_equal(both_ask("annotation.list", "{\"key\":\"o\",\"value\":\"{\\\"a\\\":1}\",\"count\":true}"), 0);
+    assert_both("total", "0");
+    assert_int_equal(both_ask("annotation.list", "{\"key\":\"l\",\"value\":\"[1]\",\"count\":true}"), 0);
+    assert_both("total", "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +552,7 @@ int main(void)
         BOTH(an_empty_list_of_ids_fits_nothing),
         BOTH(lists_of_a_thousand_items_are_looked_for),
         BOTH(times_may_be_the_first_of_all),
+        BOTH(values_are_compared_as_they_were_written),
     };
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }
