@@ -8,7 +8,8 @@
 //
 // X(argument, type, kind, summary, condition). Kinds:
 //   TEXT INT TIME   one value
-//   STATE, STATES   names of states; anything else is refused
+//   STATE, STATES   names of states; anything else is refused. The condition is the column alone, NULL of what has no row
+//                   and is pending
 //   TEXTS, INTS     a list, of which one must fit: the condition says "IN ?"
 //   EACH            a list, each of which must fit
 //   BOOL            the condition, or with false its contrary
@@ -60,8 +61,8 @@
 
 // t: the task, nt and n: its name and namespace, r: its current transition (or none), a: its place in the queue (or none)
 #define TASK_FILTERS(X)                                                                                                \
-    X("state", "string", STATE, "in this state", TASK_STATE " = ?")                                                    \
-    X("states", "strings", STATES, "in one of these states", TASK_STATE " IN ?")                                       \
+    X("state", "string", STATE, "in this state", "r.to_state")                                                         \
+    X("states", "strings", STATES, "in one of these states", "r.to_state")                                             \
     X("namespace", "string", TEXT, "of this namespace", "n.name = ?")                                                  \
     X("name", "string", TEXT, "of this name", "nt.name = ?")                                                           \
     X("version", "string", TEXT, "of this version", "nt.version = ?")                                                  \
@@ -82,9 +83,9 @@
     X("finished_since", "time", TIME, "finished at this time or later", TASK_ENDED " AND r.created_at >= ?")           \
     X("finished_until", "time", TIME, "finished before this time", TASK_ENDED " AND r.created_at < ?")                 \
     X("completed_since", "time", TIME, "with a step completed at this time or later",                                  \
-      SOME_STEP(STEP_STATE " = 'complete' AND sr.created_at >= ?"))                                                    \
+      SOME_STEP("sr.to_state = 'complete' AND sr.created_at >= ?"))                                                    \
     X("failed_since", "time", TIME, "with a step in error since this time or later",                                   \
-      SOME_STEP(STEP_STATE " = 'error' AND sr.created_at >= ?"))                                                       \
+      SOME_STEP("sr.to_state = 'error' AND sr.created_at >= ?"))                                                       \
     X("active", "boolean", BOOL, "with a step that waits or runs", SOME_STEP(STEP_ACTIVE))                             \
     X("ready", "boolean", BOOL, "unfinished, with a step that may run now",                                            \
       "(" TASK_STATE " IN ('pending', 'in_progress') AND " SOME_STEP(STEP_READY) ")")                                  \
@@ -105,8 +106,8 @@
     X("task_name", "string", TEXT, "of tasks of this name", "nt.name = ?")                                             \
     X("namespace", "string", TEXT, "of tasks of this namespace", "n.name = ?")                                         \
     X("version", "string", TEXT, "of tasks of this version", "nt.version = ?")                                         \
-    X("state", "string", STATE, "in this state", STEP_STATE " = ?")                                                    \
-    X("states", "strings", STATES, "in one of these states", STEP_STATE " IN ?")                                       \
+    X("state", "string", STATE, "in this state", "sr.to_state")                                                        \
+    X("states", "strings", STATES, "in one of these states", "sr.to_state")                                            \
     X("active", "boolean", BOOL, "waiting or running", STEP_ACTIVE)                                                    \
     X("ready", "boolean", BOOL, "may run now", STEP_READY)                                                             \
     X("in_backoff", "boolean", BOOL, "waiting for the next attempt", STEP_IN_BACKOFF)                                  \
@@ -128,29 +129,29 @@
     X("created_until", "time", TIME, "created before this time", "s.created_at < ?")                                   \
     X("task_created_since", "time", TIME, "of tasks created at this time or later", "t.created_at >= ?")               \
     X("completed_since", "time", TIME, "completed at this time or later",                                              \
-      STEP_STATE " = 'complete' AND sr.created_at >= ?")                                                               \
-    X("failed_since", "time", TIME, "in error since this time or later", STEP_STATE " = 'error' AND sr.created_at >= ?")
+      "sr.to_state = 'complete' AND sr.created_at >= ?")                                                               \
+    X("failed_since", "time", TIME, "in error since this time or later", "sr.to_state = 'error' AND sr.created_at >= ?")
 #define STEP_HAS_PARENT "EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.to_step_id = s.workflow_step_id)"
 #define STEP_HAS_CHILD "EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.from_step_id = s.workflow_step_id)"
 // Neither has a parent that the other lacks. `o` is the step asked for.
 #define STEP_SIBLING                                                                                                   \
-    "EXISTS (SELECT 1 FROM tasker_workflow_steps o WHERE o.workflow_step_id = ? AND o.task_id = s.task_id"             \
-    " AND o.workflow_step_id <> s.workflow_step_id"                                                                    \
+    "s.workflow_step_id {among}SELECT w.workflow_step_id FROM tasker_workflow_steps o JOIN tasker_workflow_steps w"    \
+    " ON w.task_id = o.task_id AND w.workflow_step_id <> o.workflow_step_id WHERE o.workflow_step_id = ?"              \
     " AND EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.to_step_id = o.workflow_step_id)"                 \
     " AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.to_step_id = o.workflow_step_id"              \
-    "  AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges m WHERE m.to_step_id = s.workflow_step_id"             \
+    "  AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges m WHERE m.to_step_id = w.workflow_step_id"             \
     "   AND m.from_step_id = e.from_step_id))"                                                                         \
-    " AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.to_step_id = s.workflow_step_id"              \
+    " AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges e WHERE e.to_step_id = w.workflow_step_id"              \
     "  AND NOT EXISTS (SELECT 1 FROM tasker_workflow_step_edges m WHERE m.to_step_id = o.workflow_step_id"             \
-    "   AND m.from_step_id = e.from_step_id)))"
+    "   AND m.from_step_id = e.from_step_id)){end}"
 
 // r: the transition. Of tasks: t. Of steps: s, and t its task.
 #define TRANSITION_FILTERS(X)                                                                                          \
     X("task_id", "integer", INT, "of this task, or of its steps", "t.task_id = ?")                                     \
     X("namespace", "string", TEXT, "of tasks of this namespace", "n.name = ?")                                         \
     X("task_name", "string", TEXT, "of tasks of this name", "nt.name = ?")                                             \
-    X("to_state", "string", STATE, "into this state", "r.to_state = ?")                                                \
-    X("to_states", "strings", STATES, "into one of these states", "r.to_state IN ?")                                   \
+    X("to_state", "string", STATE, "into this state", "r.to_state")                                                    \
+    X("to_states", "strings", STATES, "into one of these states", "r.to_state")                                        \
     X("most_recent", "boolean", BOOL, "the current ones", "r.most_recent = {true}")                                    \
     X("since", "time", TIME, "at this time or later", "r.created_at >= ?")                                             \
     X("until", "time", TIME, "before this time", "r.created_at < ?")                                                   \

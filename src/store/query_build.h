@@ -14,6 +14,7 @@
 //   {json}               the next parameter, which is JSON
 //   {lock}               behind a SELECT: its rows (of PostgreSQL; SQLite has one writer) are locked, locked ones skipped
 //   {hold}               behind a SELECT: its rows are not deleted before the transaction ends
+//   {among}SELECT ...{end}   is one of these, which are looked for first
 //   {own}                behind a SELECT: its rows are locked for one that wants the same; waits for others
 //   {alone}              behind a SELECT: its rows are locked, also for rows of others that would point at them; waits
 //

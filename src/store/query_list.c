@@ -87,6 +87,23 @@ static int add_key(struct build *b, const struct filter *f, tasker_error *err)
     return 0;
 }
 
+// A state other than pending has a row. On PostgreSQL there is an index of those that are not complete, which is of no
+// use for what stands in a COALESCE; SQLite has none, and would read all rows first.
+static void add_state(struct build *b, const struct filter *f, const struct json *v)
+{
+    bool pending = !b->a->postgres || span_is(v->str, state_names[ST_PENDING]);
+
+    for (const struct json *s = v->child; s != NULL && f->kind == FILTER_STATES; s = s->next)
+        pending = pending || span_is(s->str, state_names[ST_PENDING]);
+    buf_printf(&b->sql, pending ? "COALESCE(%s, 'pending')" : "%s", f->sql);
+    if (f->kind == FILTER_STATES) {
+        build_list(b, " IN ?", v);
+        return;
+    }
+    build_add(b, " = ?");
+    build_text(b, v->str);
+}
+
 static int add_filter(struct build *b, const struct filter *f, const struct json *v, tasker_error *err)
 {
     int64_t n = 0;
@@ -110,7 +127,10 @@ static int add_filter(struct build *b, const struct filter *f, const struct json
         build_add(b, f->sql);
         buf_char(&b->sql, ')');
         break;
+    case FILTER_STATE:
     case FILTER_STATES:
+        add_state(b, f, v);
+        break;
     case FILTER_TEXTS:
     case FILTER_INTS:
         build_list(b, f->sql, v);

@@ -4,6 +4,7 @@
 #include "common/both.h"
 
 #include "model/readiness.h"
+#include "store/inquiry.h"
 #include "store/store.h"
 
 
@@ -539,6 +540,89 @@ static void values_are_compared_as_they_were_written(void **state)
     assert_both("total", "0");
 }
 
+// ---- plans: what a list would run on PostgreSQL, its one parameter written into it
+
+static struct buf statement;
+static const char *parameter;
+
+static int begin_nothing(struct inquiry *a, bool write, tasker_error *err)
+{
+    (void)a, (void)write, (void)err;
+    return 0;
+}
+
+static void end_nothing(struct inquiry *a)
+{
+    (void)a;
+}
+
+static int keep_statement(struct inquiry *a, const char *text, const struct value *values, size_t count, struct rows *ret,
+                          tasker_error *err)
+{
+    const char *place = strstr(text, "$1");
+
+    (void)a, (void)values, (void)ret;
+    assert_int_equal(count, 1);
+    assert_non_null(place);
+    for (const char *c = text; *c != '\0'; c++)
+        if (c == place)
+            buf_printf(&statement, "''%s''", parameter), c++;
+        else
+            buf_printf(&statement, *c == '\'' ? "''" : "%c", *c); // it will stand in quotes
+    return err_set(err, TASKER_E_UNSUPPORTED, "nothing is run");
+}
+
+static void assert_reads(const char *list, const char *filter, const char *value, const char *index)
+{
+    const struct inquiry_ops ops = {.postgres = true, .begin = begin_nothing, .rollback = end_nothing,
+                                    .open = keep_statement};
+    struct arena arena;
+    struct buf out;
+    char text[128];
+    const struct json *args;
+
+    snprintf(text, sizeof(text), "{\"%s\":\"%s\"}", filter, value);
+    arena_init(&arena);
+    buf_init(&out, 1 << 16);
+    buf_init(&statement, 1 << 16);
+    parameter = value;
+    assert_int_equal(json_parse(&arena, span_of(text), &args, NULL), 0);
+    assert_int_equal(inquire(NULL, &ops, list, args, BOTH_NOW, &out, &both_error), TASKER_E_UNSUPPORTED);
+    struct buf check;
+    buf_init(&check, 1 << 17);
+    buf_printf(&check,
+               "DO $do$ DECLARE line text; plan text := ''; BEGIN FOR line IN EXECUTE 'EXPLAIN %s' LOOP plan := plan || line"
+               " || chr(10); END LOOP; IF plan NOT LIKE '%%%s%%' THEN RAISE '%%', plan; END IF; END $do$",
+               buf_view(&statement).p, index);
+    both_postgres_sql(buf_view(&check).p);
+    buf_done(&check);
+    buf_done(&statement);
+    buf_done(&out);
+    arena_done(&arena);
+}
+
+static void lists_of_one_state_read_the_index_of_states_on_postgresql(void **state)
+{
+    (void)state;
+    if (!both_postgres())
+        skip();
+    both_catalogue();
+    both_postgres_sql("INSERT INTO tasker_tasks(task_id, named_task_id, requested_at, identity_hash, created_at, updated_at)"
+                      " SELECT i, 1, now(), i, now(), now() FROM generate_series(1, 5000) i");
+    both_postgres_sql("INSERT INTO tasker_workflow_steps(workflow_step_id, task_id, named_step_id, created_at, updated_at)"
+                      " SELECT i, i, 1, now(), now() FROM generate_series(1, 5000) i");
+    both_postgres_sql("INSERT INTO tasker_task_transitions(task_id, to_state, sort_key, most_recent, created_at, updated_at)"
+                      " SELECT i, CASE WHEN i % 2000 = 7 THEN 'error' ELSE 'complete' END, 10, true, now(), now()"
+                      " FROM generate_series(1, 5000) i");
+    both_postgres_sql("INSERT INTO tasker_workflow_step_transitions(workflow_step_id, to_state, sort_key, most_recent, created_at,"
+                      " updated_at) SELECT i, CASE WHEN i % 2000 = 7 THEN 'error' ELSE 'complete' END, 10, true, now(), now()"
+                      " FROM generate_series(1, 5000) i");
+    both_postgres_sql("ANALYZE");
+    assert_reads("task.list", "state", "error", "tasker_core_task_states");
+    assert_reads("step.list", "state", "error", "tasker_core_step_states");
+    assert_reads("step.list", "failed_since", "2027-01-01", "tasker_core_step_states");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +637,7 @@ int main(void)
         BOTH(lists_of_a_thousand_items_are_looked_for),
         BOTH(times_may_be_the_first_of_all),
         BOTH(values_are_compared_as_they_were_written),
+        BOTH(lists_of_one_state_read_the_index_of_states_on_postgresql),
     };
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }
