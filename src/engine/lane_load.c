@@ -143,6 +143,15 @@ static void lose_steps(struct lane *l, struct entry *e)
     }
 }
 
+// Answers of its handlers may wait as well.
+static bool awaits_command(const struct entry *e)
+{
+    list_each(node, &e->waiting)
+        if (container_of(node, struct lane_input, link)->kind == IN_COMMAND)
+            return true;
+    return false;
+}
+
 static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
 {
     struct task *t = e->task;
@@ -160,7 +169,7 @@ static void resume(struct lane *l, struct entry *e, const struct task_rows *r)
     }
     absorb_notes(l);
     entry_timer(l, e, t->state == ST_PENDING ? t->run_at : t->deadline);
-    if (task_state_final(t->state) && list_empty(&e->waiting)) {
+    if (task_state_final(t->state) && !awaits_command(e)) {
         task_settle(&l->d, t);  // a command that waits for it settles it otherwise
         e->over = true;
     }

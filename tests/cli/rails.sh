@@ -61,6 +61,27 @@ succeeds "the first one too" eventually state_is 501 complete
 succeeds "one that was given back waits" state_is 505 pending
 t task adopt 505
 succeeds "until it is adopted again" eventually state_is 505 complete
+
+# Rails ends a task that is ours, while a step of it runs here.
+template held <<'STEPS'
+  - name: holds
+    handler_class: tasker.exec
+    default_retry_limit: 1
+    handler_config: {command: ["until [ -e go ]; do sleep 0.02; done; exit 1"], shell: true}
+STEPS
+t register held.yaml
+t submit held --namespace cli --version 1.0.0
+held=$(cat "$out")
+begun() { [ "$(rows "SELECT count(*) FROM tasker_workflow_step_transitions WHERE to_state = 'in_progress' AND workflow_step_id =
+    (SELECT workflow_step_id FROM tasker_workflow_steps WHERE task_id = $held)")" = 1 ]; }
+queued() { [ "$(rows "SELECT count(*) FROM tasker_core_active")" = "$1" ]; }
+succeeds "a step runs" eventually begun
+rows "UPDATE tasker_task_transitions SET most_recent = false WHERE task_id = $held;
+      INSERT INTO tasker_task_transitions(to_state, metadata, sort_key, most_recent, task_id, created_at, updated_at)
+      VALUES ('cancelled', '{}', 20, true, $held, $past, $past)"
+touch go
+succeeds "a task that Rails has ended leaves the queue when its step is over" eventually queued 0
+succeeds "as Rails has left it" state_is "$held" cancelled
 t db verify
 is "every history is sound, whoever wrote it" "$rc" 0
 
