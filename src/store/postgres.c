@@ -60,7 +60,8 @@ static const struct {
     {"28P01", TASKER_E_IO, "correct the password: in the URI, in PGPASSWORD, or in the password file (~/.pgpass)"},
     {"28", TASKER_E_IO, "create the role with the right to log in, or let it in by pg_hba.conf on the server"},
     {"3D000", TASKER_E_IO, "correct the name of the database, or create it: CREATE DATABASE name ENCODING 'UTF8'"},
-    {"42501", TASKER_E_STORE, "grant the role what it needs"},
+    {"42501", TASKER_E_STORE, "grant the role what an engine needs: USAGE on the schema and its sequences, SELECT, INSERT, "
+                             "UPDATE and DELETE on its tables"},
     {"42", TASKER_E_SCHEMA, "run `tasker db migrate`"},
     {"3F", TASKER_E_SCHEMA, "run `tasker db migrate`"},
 };

@@ -146,7 +146,7 @@ static int make_functions(struct migration *m)
     for (size_t i = 0; i < POSTGRES_RAILS_FUNCTIONS && rc == 0; i++) {
         const struct postgres_function *f = &postgres_rails_functions[i];
         (void)snprintf(sql, sizeof(sql),
-                       "SELECT count(*) FROM pg_proc WHERE proname = '%s' AND pronamespace = current_schema()::regnamespace",
+                       "SELECT count(*) FROM pg_proc WHERE proname = '%s' AND pronamespace = quote_ident(current_schema())::regnamespace",
                        f->name);
         rc = ask(m->p, sql, there, sizeof(there), m->err);
         if (rc == 0 && there[0] == '0')
@@ -248,22 +248,28 @@ static int make_versions(struct migration *m, int from, int to)
 // What a role may not do, it is told by name: whom to ask for what. The answer is one remedy.
 static const char ask_rights[] =
     "SELECT CASE WHEN current_schema() IS NULL THEN format('make a schema that is in the search_path (%s): CREATE SCHEMA "
-    "%I', current_setting('search_path'), current_user) "
+    "%s', current_setting('search_path'), replace(trim(split_part(current_setting('search_path'), ',', 1)), '\"$user\"', "
+    "quote_ident(current_user))) "
     "WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN format('let the owner of the database run: GRANT "
     "USAGE, CREATE ON SCHEMA %I TO %I', current_schema(), current_user) "
     "ELSE format('run `tasker db migrate` as the role that owns the tables of schema %I, or let it run: GRANT SELECT, "
     "INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), current_schema(), "
     "current_user) END";
 
-// After a migration that was rolled back: the server refused it for want of a right, or of a schema.
-static void explain_rights(struct postgres *p, tasker_error *err)
+// A check makes the tables as they should be, in a schema beside those that are there, and takes all of it back.
+static const char ask_rights_to_check[] =
+    "SELECT format('let the owner of the database run: GRANT CREATE, TEMPORARY ON DATABASE %I TO %I', current_database(), "
+    "current_user)";
+
+// After a transaction that was rolled back: the server refused it for want of a right, or of a schema. `rights` asks for it.
+static void explain_rights(struct postgres *p, const char *rights, tasker_error *err)
 {
     static const char *const wants[] = {"42501", "3F000"};
     char text[sizeof(err->remedy)];
     bool want = false;
     for (size_t i = 0; i < ARRAY_SIZE(wants); i++)
         want = want || strcmp(p->failed_with, wants[i]) == 0;
-    if (want && ask(p, ask_rights, text, sizeof(text), NULL) == 0)
+    if (want && ask(p, rights, text, sizeof(text), NULL) == 0)
         err_remedy(err, "%s", text);
 }
 
@@ -310,7 +316,7 @@ static int upgrade(struct postgres *p, bool rails_indexes, int *ret_from, tasker
     if (run(p, "ROLLBACK", NULL) < 0)
         postgres_disconnect(p);
     else if (err)
-        explain_rights(p, err);
+        explain_rights(p, ask_rights, err);
     return rc;
 }
 
@@ -336,22 +342,23 @@ int postgres_schema_ready(struct postgres *p, bool migrate, tasker_error *err)
 
 // What the catalog says of one schema: kind, name, detail. %s is the name of the schema, as a literal.
 #define DESCRIBE                                                                                                       \
-    "(SELECT kind, name, replace(detail, nsp || '.', '') AS detail FROM (SELECT %s::text AS nsp) o CROSS JOIN LATERAL (" \
+    "(SELECT kind, name, replace(detail, quote_ident(nsp) || '.', '') AS detail FROM (SELECT nspname AS nsp, oid AS ns FROM "    \
+    "pg_namespace WHERE nspname = %s) o CROSS JOIN LATERAL ("                                                              \
     "SELECT 'table' AS kind, c.relname::text AS name, c.relkind::text AS detail FROM pg_class c "                       \
-    "WHERE c.relnamespace = nsp::regnamespace AND c.relkind IN ('r', 'v') AND c.relname LIKE 'tasker\\_%%' "             \
+    "WHERE c.relnamespace = ns AND c.relkind IN ('r', 'v') AND c.relname LIKE 'tasker\\_%%' "             \
     "UNION ALL SELECT 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod) || "                \
     "CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '') " \
     "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "                \
     "LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "                                               \
-    "WHERE c.relnamespace = nsp::regnamespace AND c.relkind = 'r' AND c.relname LIKE 'tasker\\_%%' "                     \
+    "WHERE c.relnamespace = ns AND c.relkind = 'r' AND c.relname LIKE 'tasker\\_%%' "                     \
     "UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = nsp AND tablename LIKE 'tasker\\_%%' " \
     "UNION ALL SELECT 'constraint', c.relname || '.' || k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k "    \
-    "JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = nsp::regnamespace AND c.relname LIKE 'tasker\\_%%' "   \
+    "JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = ns AND c.relname LIKE 'tasker\\_%%' "   \
     "AND k.contype IN ('p', 'u', 'f', 'c') "                                                                            \
     "UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = nsp AND viewname LIKE 'tasker\\_%%' " \
     "UNION ALL SELECT 'function', f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')', "               \
     "coalesce(pg_get_function_result(f.oid), '') || ' ' || md5(f.prosrc) FROM pg_proc f "                               \
-    "WHERE f.pronamespace = nsp::regnamespace AND (f.proname LIKE 'tasker\\_%%' OR f.proname IN ("                       \
+    "WHERE f.pronamespace = ns AND (f.proname LIKE 'tasker\\_%%' OR f.proname IN ("                       \
     "'calculate_dependency_levels', 'get_step_readiness_status', 'get_step_readiness_status_batch', "                   \
     "'get_task_execution_context', 'get_task_execution_contexts_batch', 'get_analytics_metrics_v01', "                  \
     "'get_slowest_steps_v01', 'get_slowest_tasks_v01', 'get_system_health_counts_v01'))) x)"
@@ -399,9 +406,9 @@ static int write_drift(struct postgres *p, const char *rails_made, struct buf *o
 // Each side is described with its own schema first in the search path, so that neither names itself.
 static int compare(struct postgres *p, struct buf *out, tasker_error *err)
 {
-    char schema[128], sql[300], rails_made[16];
+    char path[300], sql[400], rails_made[16];
     struct migration m = {.p = p, .err = err};
-    int rc = ask(p, "SELECT current_schema()", schema, sizeof(schema), err);
+    int rc = ask(p, "SELECT quote_literal(coalesce(quote_ident(current_schema()), ''))", path, sizeof(path), err);
     if (rc == 0)
         rc = meta_get(p, "rails_made", rails_made, sizeof(rails_made), err);
     if (rc == 0)
@@ -412,7 +419,7 @@ static int compare(struct postgres *p, struct buf *out, tasker_error *err)
         rc = make_versions(&m, 0, STORE_SCHEMA_VERSION);
     if (rc == 0)
         rc = snapshot(p, "tasker_core_wanted", "'" EXPECTED "'", err);
-    (void)snprintf(sql, sizeof(sql), "SELECT set_config('search_path', quote_ident('%s'), true)", schema);
+    (void)snprintf(sql, sizeof(sql), "SELECT set_config('search_path', %s, true)", path);
     if (rc == 0)
         rc = run(p, sql, err);
     return rc == 0 ? write_drift(p, rails_made, out, err) : rc;
@@ -425,6 +432,8 @@ static int check(struct postgres *p, struct buf *out, tasker_error *err)
         rc = compare(p, out, err);
     if (run(p, "ROLLBACK", NULL) < 0)
         postgres_disconnect(p);
+    else if (rc < 0 && err)
+        explain_rights(p, ask_rights_to_check, err);
     return rc;
 }
 

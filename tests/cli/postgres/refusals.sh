@@ -53,6 +53,29 @@ sql "CREATE DATABASE empty"
 ask_sql empty "DROP SCHEMA public"
 refused "no schema" "$(uri_of empty)" "no schema" "CREATE SCHEMA"
 
+refused "a search path to nowhere" "$(uri_of empty)&options=-csearch_path%3Dnowhere,public" "no schema" "CREATE SCHEMA nowhere"
+
+# A role that only looks.
+sql "CREATE ROLE looks LOGIN"
+sql "CREATE DATABASE seen"
+TASKER_DATABASE_URL=$(uri_of seen)
+t db migrate
+ask_sql seen "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks"
+sql "REVOKE TEMPORARY ON DATABASE seen FROM PUBLIC"
+TASKER_DATABASE_URL=$(uri_of seen looks)
+t task list
+is "a role that only looks may look" "$rc" 0
+t db check
+is "it may not compare the tables" "$rc" 74
+contains "and is told what to ask for" "$err" "GRANT CREATE, TEMPORARY ON DATABASE seen TO looks"
+sql "$(sed -n 's/.*\(GRANT CREATE.*TO looks\).*/\1/p' "$err")"
+t db check --json
+json "with the right that was advised it may" '.drift == []'
+step true
+t register case.yaml
+is "it may register nothing" "$rc" 74
+contains "and is told what an engine needs" "$err" "INSERT, UPDATE and DELETE on its tables"
+
 # Tables of somebody else, as a Rails application makes them.
 new_database shared
 t db migrate

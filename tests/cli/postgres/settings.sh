@@ -56,6 +56,17 @@ is "by the clock of UTC" "$(rows "SELECT count(*) FROM tasker_task_transitions W
 t db verify
 is "every history is sound" "$rc" 0
 
+# A schema whose name must be quoted.
+role flow 'search_path = "Work Flow", public'
+ask_sql flow 'CREATE SCHEMA "Work Flow" AUTHORIZATION flow'
+t db migrate
+is "a schema with an odd name is taken" "$rc" 0
+t db check --json
+is "and its tables are what they should be" "$(jq -c '.drift' "$out")" '[]'
+t run case.yaml --json
+json "tasks run there" '.state == "complete"'
+is "and nowhere else" "$(rows "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'tasker%'")" "Work Flow"
+
 # What can not work is said, with what to do.
 role short
 t db migrate
