@@ -247,14 +247,17 @@ static int make_versions(struct migration *m, int from, int to)
 
 // What a role may not do, it is told by name: whom to ask for what. The answer is one remedy.
 static const char ask_rights[] =
-    "SELECT CASE WHEN current_schema() IS NULL THEN format('make a schema that is in the search_path (%s): CREATE SCHEMA "
+    "SELECT coalesce((SELECT format('let the owner of the schema run: GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) "
+    "FROM pg_namespace WHERE current_schema() IS NULL AND NOT has_schema_privilege(oid, 'USAGE') AND nspname = ANY (SELECT trim(BOTH '\" ' FROM x) "
+    "FROM unnest(string_to_array(current_setting('search_path'), ',')) x) LIMIT 1), "
+    "CASE WHEN current_schema() IS NULL THEN format('make a schema that is in the search_path (%s): CREATE SCHEMA "
     "%s', current_setting('search_path'), replace(trim(split_part(current_setting('search_path'), ',', 1)), '\"$user\"', "
     "quote_ident(current_user))) "
     "WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN format('let the owner of the database run: GRANT "
     "USAGE, CREATE ON SCHEMA %I TO %I', current_schema(), current_user) "
     "ELSE format('run `tasker db migrate` as the role that owns the tables of schema %I, or let it run: GRANT SELECT, "
     "INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), current_schema(), "
-    "current_user) END";
+    "current_user) END)";
 
 // A check makes the tables as they should be, in a schema beside those that are there, and takes all of it back.
 static const char ask_rights_to_check[] =

@@ -55,6 +55,11 @@ refused "no schema" "$(uri_of empty)" "no schema" "CREATE SCHEMA"
 
 refused "a search path to nowhere" "$(uri_of empty)&options=-csearch_path%3Dnowhere,public" "no schema" "CREATE SCHEMA nowhere"
 
+# A schema that the role may not even look into is there for it no more than one that was not made.
+sql "CREATE DATABASE barred"
+ask_sql barred "REVOKE ALL ON SCHEMA public FROM PUBLIC"
+refused "a schema that one may not use" "$(uri_of barred app)" "no schema" "GRANT USAGE ON SCHEMA public TO app"
+
 # A role that only looks.
 sql "CREATE ROLE looks LOGIN"
 sql "CREATE DATABASE seen"
