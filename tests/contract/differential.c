@@ -58,7 +58,8 @@ static struct dstep *add_step(void)
     struct dtask *t = &w.tasks[w.task_count - 1];
     struct dstep *s = &w.steps[w.step_count];
     int64_t last = w.step_count ? w.steps[w.step_count - 1].id : 5000;
-    *s = (struct dstep){.id = last + 1 + below(3), .task = (uint32_t)w.task_count - 1, .name = t->count % NAMES,
+    int64_t gap = t->id % 2 == 0 ? below(3) : 0; // every other task has none
+    *s = (struct dstep){.id = last + 1 + gap, .task = (uint32_t)w.task_count - 1, .name = t->count % NAMES,
                         .attempts = 0, .limit = 3, .backoff = NULL_INT, .state = ST_NONE, .retryable = true};
     w.step_count++;
     t->count++;
