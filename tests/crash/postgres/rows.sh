@@ -3,8 +3,8 @@
 # whatever has happened, once every submitted task is at its end.
 #
 # runs, stops and engines are tables of a session, filled from the files: a run has begun at a time, by a process; a process
-# stood still from a time to a time; a process was the engine of that name. They are compared with the moment at which a success was committed, which the server
-# keeps (track_commit_timestamp); all of it is one clock.
+# stood still from a time to a time; a process was the engine of that name. They are compared with the moment at which a
+# success was committed, which the server keeps (track_commit_timestamp); all of it is one clock.
 TASKS="tasker_task_transitions"
 STEPS="tasker_workflow_step_transitions"
 loads="CREATE TEMP TABLE confirmed (n bigint, id bigint);
@@ -54,11 +54,12 @@ collect_rows()
     # A process that was stopped between taking a step and running it may run it when it wakes; nothing can prevent that,
     # and nothing of it is recorded. So a success committed since it was stopped does not count against its next runs. On a
     # busy machine an engine may get no processor for longer than its lease, which is the same, but nobody knows when it
-    # was: so the success that another engine has committed a moment before does not count against it either.
+    # was: so the success of a later attempt that another engine has committed a moment before does not count against it either.
     none "no run began after a success was committed" \
         "SELECT r.*, s.at AS success, r.at - s.at AS after FROM runs r JOIN successes s ON s.step = r.step WHERE r.at > s.at AND NOT EXISTS (
          SELECT 1 FROM stops p WHERE p.process = r.process AND p.begun < s.at AND r.at BETWEEN p.ended AND p.ended + 5000000)
-         AND NOT EXISTS (SELECT 1 FROM engines e WHERE e.process = r.process AND e.name <> s.engine AND r.at < s.at + 5000000)"
+         AND NOT EXISTS (SELECT 1 FROM engines e WHERE e.process = r.process AND e.name <> s.engine AND r.at < s.at + 5000000
+         AND r.attempt < (SELECT max(x.attempt) FROM runs x WHERE x.step = r.step AND x.at < s.at))"
     none "what may be started once ran once" \
         "SELECT r.step, count(*) FROM runs r JOIN tasker_workflow_steps s ON s.workflow_step_id = r.step
          WHERE NOT s.retryable GROUP BY r.step HAVING count(*) > 1"
