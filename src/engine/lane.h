@@ -48,6 +48,7 @@ struct lane_input {
     uint8_t kind;
     uint8_t tries;    // how often it was decided again
     bool doubtful;    // a turn that had it had an unknown outcome: it may be written already
+    bool withdrawn;   // its caller has gone: a command that changes nothing any more
     uint32_t origin;  // its number in the turn that decides it
     void *ticket;   // of the caller who waits; NULL: nobody
     union {

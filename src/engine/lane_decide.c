@@ -186,6 +186,8 @@ static void claim_for(struct lane *l, struct lane_input *in)
 static bool decide_command(struct lane *l, struct lane_input *in)
 {
     struct entry *e = entry_find(l, in->cmd.task_id);
+    if (in->withdrawn && (!e || !e->task || e->over))
+        return true;
     if (!e && in->cmd.request_id != 0)
         return true;  // it is no longer ours: its next owner finds the request, or who asked asks again
     if (!e) {
@@ -200,7 +202,7 @@ static bool decide_command(struct lane *l, struct lane_input *in)
     tasker_error error = {0};
     struct tstep *s = NULL;
     touch(l, e);
-    int rc = run_command(l, e->task, in, &s, &error);
+    int rc = in->withdrawn ? TASKER_E_BUSY : run_command(l, e->task, in, &s, &error);
     struct blob *result = rc == 0 ? command_result(e->task, s) : NULL;
     absorb_notes(l);
     if (e->visiting && e->task->active)

@@ -46,18 +46,23 @@ static void doubt(const struct picker *p, struct lane_input *in)
     in->ticket = NULL;
 }
 
+// A command that is about to be decided may be what its task waits for to be given back, or to end: it stays, as one that
+// changes nothing.
 static void drop(const struct picker *p, struct list *from, struct lane_input *in)
 {
     struct action a = {.kind = ACT_REPLY, .ticket = in->ticket, .error = p->why->unwritten};
     struct lane *l = p->l;
     if (!out_action(l, &a))
         return;
+    if (from == &l->inputs && in->kind == IN_COMMAND) {
+        in->ticket = NULL;
+        in->withdrawn = true;
+        return;
+    }
     if (from == &l->submits)
         l->submit_count--;
-    if (from == &l->inputs) {
+    if (from == &l->inputs)
         l->input_count--;
-        l->command_count -= in->kind == IN_COMMAND;
-    }
     list_remove(&in->link);
     lane_input_free(in);
 }

@@ -197,6 +197,37 @@ static void a_command_that_waits_for_a_claim_is_never_carried_out(void **state)
     rig_close(&r);
 }
 
+// A finished task was claimed for a command, and read, and the command is to be decided with the next turn.
+static void a_task_that_was_claimed_for_a_command_is_given_up_without_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct template *t = rig_template(HEAD("finished") STEP("a", "A", ""));
+    (void)rig_one_task(&r, t, 2);
+    (void)rig_submit(&r, t);
+    rig_run(&r);
+    rig_answer(&r, r.given[1].token, ANSWER_COMPLETE);
+    rig_run(&r);
+    int64_t finished = r.given[1].task;
+    size_t n = rig_command(&r, CMD_TASK_CANCEL, finished, NULL, NULL);
+    meet_trouble(&r, OUT_RETRY);
+    rig_answer(&r, r.given[0].token, ANSWER_COMPLETE);
+    r.lane->single = 1;  // two inputs for the turn after this one: the answer, and what was read
+    rig_dice(&r, -1, 16, OUT_RETRY);
+    r.dice[0] = -1;
+    rig_pass(&r, US_PER_SECOND / 10);
+    assert_true(r.lane->flying && !in_turn(&r, n) && r.lane->command_count == 1);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_active"), 2);
+    const struct entry *e = entry_find(r.lane, finished);
+    assert_true(e && e->task && list_empty(&e->waiting));
+    assert_int_equal(give_up(&r, n), TASKER_E_BUSY);
+    end_trouble(&r);
+    assert_int_equal(rig_state(finished, NULL), ST_COMPLETE);
+    assert_int_equal(rig_count("SELECT count(*) FROM tasker_core_active"), 0);
+    assert_int_equal(r.lane->command_count, 0);
+    rig_close(&r);
+}
+
 // The result of a handler that finished in the same turn is kept, and so is the turn's other half: its task goes on.
 static void a_result_in_the_same_turn_is_kept(void **state)
 {
@@ -234,6 +265,7 @@ int main(void)
         T(what_was_in_doubt_once_stays_so_until_it_is_written),
         T(a_command_whose_turn_could_not_be_sent_is_never_carried_out),
         T(a_command_that_waits_for_a_claim_is_never_carried_out),
+        T(a_task_that_was_claimed_for_a_command_is_given_up_without_it),
         T(a_result_in_the_same_turn_is_kept),
     };
     return cmocka_run_group_tests_name("lane_withdraw", tests, NULL, NULL);
