@@ -49,10 +49,14 @@ static const struct reference {
     {CH_STEP_UPDATE, STEPS, HOLDS, ID(step_update.step_id)},
 };
 
+// An id, and from which change of the turn on it holds, or which change needs it.
+struct id {
+    int64_t id;
+    size_t at;
+};
 struct ids {
-    int64_t *list;
+    struct id *list;
     size_t count;
-    size_t first;  // the change that named the first of them
 };
 
 static bool holds(const struct reference *r, const struct change *c)
@@ -73,27 +77,35 @@ static int64_t id_in(const struct change *c, const struct reference *r)
     return narrow;
 }
 
+static int in_order(const void *a, const void *b)
+{
+    const struct id *x = a, *y = b;
+    return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->at > y->at) - (x->at < y->at);
+}
+
 static int by_id(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    const struct id *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
-static bool has(const struct ids *s, int64_t id)
+// A row that flips one of the turn's own pins nothing: it must come before those that rely on it.
+static bool held_at(const struct ids *s, struct id need)
 {
-    return s->count > 0 && bsearch(&id, s->list, s->count, sizeof(id), by_id);
+    const struct id *held = s->count > 0 ? bsearch(&need, s->list, s->count, sizeof(need), by_id) : NULL;
+    return held && held->at <= need.at;
 }
 
-// Ids come mostly in order.
+// Each id once, with its first change. They come mostly in order.
 static void sort_once(struct ids *s)
 {
     size_t sorted = 1, kept = 0;
-    while (sorted < s->count && s->list[sorted - 1] <= s->list[sorted])
+    while (sorted < s->count && in_order(&s->list[sorted - 1], &s->list[sorted]) <= 0)
         sorted++;
     if (sorted < s->count)
-        qsort(s->list, s->count, sizeof(s->list[0]), by_id);
+        qsort(s->list, s->count, sizeof(s->list[0]), in_order);
     for (size_t i = 0; i < s->count; i++)
-        if (kept == 0 || s->list[kept - 1] != s->list[i])
+        if (kept == 0 || s->list[kept - 1].id != s->list[i].id)
             s->list[kept++] = s->list[i];
     s->count = kept;
 }
@@ -108,14 +120,13 @@ static bool collect(const struct turn *t, enum parent parent, bool held, const s
             const struct change *c = &t->changes[i];
             if (c->kind != r->kind || holds(r, c) != held)
                 continue;
-            int64_t id = id_in(c, r);
-            if (has(less, id) || (ret->count > 0 && ret->list[ret->count - 1] == id))
+            struct id id = {id_in(c, r), r->holds == HOLDS ? 0 : i};
+            if (held_at(less, id) || (ret->count > 0 && ret->list[ret->count - 1].id == id.id))
                 continue;
-            int64_t *place = arena_push(a, &ret->list, &ret->count, sizeof(*place));
+            struct id *place = arena_push(a, &ret->list, &ret->count, sizeof(*place));
             if (!place)
                 return false;
             *place = id;
-            ret->first = ret->count == 1 ? i : ret->first;
         }
     }
     sort_once(ret);
@@ -126,10 +137,10 @@ static void lock(struct pipe *q, enum parent parent, const struct ids *s)
 {
     pipe_add(q, parents[parent].lock);
     if (s->count == 1)
-        pipe_note(q, (int64_t)s->first);
+        pipe_note(q, (int64_t)s->list[0].at);
     pipe_array(q, parents[parent].type, s->count);
     for (size_t i = 0; i < s->count; i++)
-        pipe_item_int(q, s->list[i]);
+        pipe_item_int(q, s->list[i].id);
     pipe_int8(q, (int64_t)s->count);
 }
 

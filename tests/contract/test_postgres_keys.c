@@ -57,9 +57,15 @@ static void reference_to_nothing(struct world *w, struct script *s, int which)
         script_row(s, CH_TASK_ROW, 999, ST_NONE, ST_PENDING, 10, T0, NULL);
         s->list[s->count - 1].row.flip = false;
         break;
-    default:
+    case 6:
         script_row(s, CH_STEP_ROW, 999, ST_NONE, ST_PENDING, 10, T0, NULL);
         s->list[s->count - 1].row.flip = false;
+        break;
+    default:  // what is flipped is the turn's own row, and pins nothing
+        script_row(s, CH_STEP_ROW, 999, ST_NONE, ST_PENDING, 10, T0, NULL);
+        s->list[s->count - 1].row.flip = false;
+        script_row(s, CH_STEP_ROW, 999, ST_PENDING, ST_IN_PROGRESS, 20, T0, NULL);
+        s->list[s->count - 1].row.flip = true;
     }
 }
 
@@ -68,7 +74,7 @@ static void a_reference_to_nothing_refuses_the_turn(void **state)
     struct world *w = *state;
     struct owner o;
     owner_begin(&o, w->a, T0);
-    for (int which = 0; which < 7; which++) {
+    for (int which = 0; which < 8; which++) {
         struct script s = {0};
         reference_to_nothing(w, &s, which);
         assert_int_equal(owner_write(&o, &s), OUT_REFUSED);
