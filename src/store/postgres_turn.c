@@ -75,10 +75,9 @@ static void ask_fence(struct writer *w)
     pipe_int8(&w->q, t->lane);
     pipe_int8(&w->q, t->number);
     pipe_int8(&w->q, t->now + t->lease_us);
-    if (!w->p->pooled)
-        return;
     pipe_int8(&w->q, t->lease_us);
-    pipe_int4(&w->q, lock_patience_ms(t));
+    if (w->p->pooled)
+        pipe_int4(&w->q, lock_patience_ms(t));
 }
 
 static void ask_takeover(struct writer *w)

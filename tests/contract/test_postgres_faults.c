@@ -616,6 +616,7 @@ static void the_settings_of_turns_come_with_the_first_that_is_committed(void **s
     o.number++;
     assert_int_equal(o.r.outcome, OUT_COMMITTED);
     shown(w, "lock_timeout", "250ms");
+    assert_int_equal(world_number(w, "SELECT lease_us FROM tasker_core_lanes WHERE lane_id = %lld", (long long)o.lane), SECOND);
     postgres_disconnect(postgres_of(w->a));
     assert_int_equal(owner_write(&o, &(struct script){0}), OUT_COMMITTED);
     shown(w, "lock_timeout", "1s");
