@@ -519,7 +519,9 @@ static int read_uri(struct postgres *p, const char *uri, tasker_error *err)
         return TASKER_E_INVALID;
     }
     p->place = describe_place(p);
-    return p->place ? keep_own_options(p, err) : err_nomem(err);
+    if (!p->place)
+        return err_nomem(err);
+    return p->keys_by_turn ? keep_own_options(p, err) : 0;
 }
 
 static const struct store_ops postgres_ops;

@@ -7,6 +7,7 @@
 //     postgres_schema*.c    the tables, the functions, versions, migration, drift
 //     postgres_turn.c       commit and resolve: the fence, takeover, claims, ids, outcomes
 //     postgres_history.c    failovers and restored backups: ids that are lost are not given again
+//     postgres_keys.c       foreign keys that are checked once a turn, by us
 //     postgres_change.c     changes sorted into one array statement per kind
 //     postgres_locked.c     which tasks have rows that somebody else has locked
 //     postgres_poll.c, postgres_load.c, postgres_template.c   reading
@@ -97,8 +98,8 @@ struct pipe {
 };
 void pipe_init(struct pipe *q, struct postgres *p);
 void pipe_done(struct pipe *q);
-// pipe_bind, behind pipe_init, is for a pipe whose statements depend on what the session has had before: it sees to it that there
-// is a session, and pipe_run fails with nothing sent when that is another one by then.
+// pipe_bind, behind pipe_init, is for a pipe whose statements depend on what the session has had before: it sees to it that
+// there is a session, and pipe_run fails with nothing sent when that is another one by then.
 void pipe_bind(struct pipe *q);
 size_t pipe_add(struct pipe *q, enum pg_statement id);
 size_t pipe_add_text(struct pipe *q, const char *sql);  // a statement that is not in the list; copied
@@ -149,8 +150,8 @@ void postgres_commit(struct store *base, const struct turn *turn, struct turn_re
 enum commit_outcome postgres_resolve(struct store *base, const struct turn *turn, tasker_error *err);
 // postgres_learn_history asks a new connection which history its database has. A standby can not tell yet.
 void postgres_learn_history(struct postgres *p, bool standby);
-// postgres_follow queues, in a pipe that is bound, what has to come before the first ids that are taken of a history, unless it is known to be that of
-// the last ones. True: postgres_wrote is to be told when that was committed.
+// postgres_follow queues, in a pipe that is bound, what has to come before the first ids that are taken of a history, unless
+// it is known to be that of the last ones. True: postgres_wrote is to be told when that was committed.
 bool postgres_follow(struct pipe *q, bool takes_ids);
 void postgres_wrote(struct postgres *p, bool followed);
 // postgres_skip_ids leaves out ids that may be lost, at once.

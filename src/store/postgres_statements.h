@@ -63,9 +63,9 @@
       "SELECT set_config('lock_timeout', $1, false), set_config('enable_seqscan', 'off', false), " \
       "set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)") \
     X(FENCE_TUNED, \
-      "WITH u AS (UPDATE tasker_core_lanes SET turn = $2, expires_at = $3, lease_us = $4 WHERE lane_id = $1 AND turn = $2 - 1 " \
-      "RETURNING 1) SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, tasker_core_expect(count(*), 1, 'the fence') " \
-      "FROM u") \
+      "WITH u AS (UPDATE tasker_core_lanes SET turn = $2, expires_at = $3, lease_us = $4 WHERE lane_id = $1 AND turn = " \
+      "$2 - 1 RETURNING 1) SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, " \
+      "tasker_core_expect(count(*), 1, 'the fence') FROM u") \
     X(LANE_INSERT, \
       "INSERT INTO tasker_core_lanes (turn, expires_at, lease_us, host, boot_id, process, name, " \
       "classes, started_at) VALUES (0, $1, $2, $3, $4, $5, $6, '[]', $7) RETURNING lane_id") \
